@@ -1,0 +1,144 @@
+"""What controller and agent say to each other: every message, field by field.
+
+A message is one JSON text; JSON rather than the transport's own encoding keeps the agent free of any transport.
+Times are integers in nanoseconds of the *agent's* monotonic clock unless a name says otherwise; sizes are bytes.
+``stage`` counts the stages of the plan from 0. ``endpoint`` counts the endpoints of the agent's plan from 0.
+
+Conversation::
+
+    controller                         agent
+    hello                          →
+                                   ←   hello        versions, host
+    ping ×k                        →
+                                   ←   pong         clock samples
+    plan (with secrets)            →
+                                   ←   preflight    one check per endpoint
+    stage                          →
+                                   ←   ready        patterns resolved, objects listed
+    start                          →                an instant on the agent's clock
+                                   ←   tick ×n      deltas, once a second
+                                   ←   result       totals of the stage
+    ack                            →
+    … next stage …
+    bye                            →
+                                   ←   bye
+
+At any time: ``alive`` (controller → agent, once a second), ``abort`` (controller → agent: stop the load, send the
+result, stay for the next stage) and ``failed`` (agent → controller: this stage cannot begin or has given up).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+
+class SeriesWire(TypedDict):
+    """Operations of one kind on one endpoint in one size bucket.
+
+    ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`. ``count`` is their sum.
+    """
+
+    op: str
+    endpoint: int
+    bucket: int
+    count: int
+    bytes: int
+    sum_ns: int
+    min_ns: int
+    max_ns: int
+    index: list[int]
+    counts: list[int]
+
+
+class ErrorWire(TypedDict):
+    """Failed attempts of one kind; ``sample`` is the first one's text, ``section`` as in `ResultWire`."""
+
+    section: str
+    op: str
+    endpoint: int
+    kind: str
+    count: int
+    sample: str
+
+
+class CheckWire(TypedDict):
+    """Outcome of the preflight of one endpoint; ``kind`` is empty when it is usable."""
+
+    endpoint: int
+    kind: str
+    detail: str
+
+
+class TickWire(TypedDict):
+    """What was added since the tick before; ``tick`` counts whole seconds since the start, several may share one."""
+
+    type: str
+    stage: int
+    tick: int
+    sections: dict[str, list[SeriesWire]]
+    errors: list[ErrorWire]
+    cpu_s: float
+
+
+class ResultWire(TypedDict):
+    """Everything a stage measured.
+
+    ``sections``: ``warmup`` (completed before the window), ``measured`` (completed inside it), ``tail`` (begun before
+    its end, completed after it). ``window_ns`` is that window; for prepare and cleanup it spans the whole stage.
+    ``planned_start_ns`` is the instant that was ordered, ``started_ns`` the one at which load began.
+    ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request) or
+    ``gave-up`` (too many errors). ``notes`` are sentences for the reader of the result.
+    """
+
+    type: str
+    stage: int
+    outcome: str
+    reason: str
+    planned_start_ns: int
+    started_ns: int
+    ended_ns: int
+    window_ns: list[int]
+    sections: dict[str, list[SeriesWire]]
+    errors: list[ErrorWire]
+    retries: int
+    cpu_s: float
+    max_rss_bytes: int
+    read_sink: str
+    notes: list[str]
+
+
+class FailedWire(TypedDict):
+    """A stage that cannot begin; ``kind`` is one of `FAILURE_KINDS`."""
+
+    type: str
+    stage: int
+    kind: str
+    detail: str
+    endpoint: int
+
+
+Message = dict[str, Any]
+
+SECTIONS = ("warmup", "measured", "tail")
+OPERATIONS = ("get", "put", "list", "stat", "delete", "mkdir", "rmdir")
+# Operations whose results are shown together as META, as sai3-bench does.
+META_OPERATIONS = ("list", "stat", "delete", "mkdir", "rmdir")
+
+# Kinds of preflight results and of failed stages.
+FAILURE_KINDS = (
+    "refused",
+    "unreachable",
+    "unresolved",
+    "timeout",
+    "denied",
+    "bad-secret",
+    "unknown-key",
+    "no-bucket",
+    "no-folder",
+    "not-writable",
+    "not-http",
+    "no-match",
+    "too-many-errors",
+    "internal",
+    "other",
+)

@@ -1,0 +1,239 @@
+"""The resolved plan: what each worker does, where, and why there.
+
+Frozen values; `WorkerPlan.to_wire` gives the builtins that cross to an agent. The plan holds no secrets: credentials
+travel beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Scheme = Literal["s3", "file"]
+StageKind = Literal["prepare", "workload", "cleanup"]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a resolved value was written: ``four_host.yaml:12`` and ``distributed.agents[1].multi_endpoint``."""
+
+    where: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.where} ({self.path})"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One address that serves objects.
+
+    ``uri`` is the text of the suite and the endpoint's identity everywhere, with one slash at the end. ``host`` and
+    ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
+    (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file``.
+    """
+
+    uri: str
+    scheme: Scheme
+    origin: Origin
+    host: str = ""
+    port: int = 0
+    bucket: str = ""
+    prefix: str = ""
+    root: str = ""
+    embedded: bool = False
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the fields an agent needs."""
+        return {
+            "uri": self.uri,
+            "scheme": self.scheme,
+            "host": self.host,
+            "port": self.port,
+            "bucket": self.bucket,
+            "prefix": self.prefix,
+            "root": self.root,
+        }
+
+
+@dataclass(frozen=True)
+class SizePlan:
+    """How large an object is, in bytes: always ``low`` when fixed, else drawn from a distribution in [low, high].
+
+    ``mean`` and ``std_dev`` (bytes, linear space) apply to ``lognormal``.
+    """
+
+    kind: Literal["fixed", "uniform", "lognormal"]
+    low: int
+    high: int
+    mean: float = 0.0
+    std_dev: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """Mean size in bytes (for ``lognormal`` before the cut at ``low`` and ``high``)."""
+        if self.kind == "lognormal":
+            return self.mean
+        return (self.low + self.high) / 2
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the fields an agent needs."""
+        return {"kind": self.kind, "low": self.low, "high": self.high, "mean": self.mean, "std_dev": self.std_dev}
+
+
+@dataclass(frozen=True)
+class OperationPlan:
+    """One entry of the workload.
+
+    ``path`` is relative to every endpoint: an exact name, a folder (slash at the end, or empty for the whole endpoint),
+    or a pattern with ``*``. ``concurrency`` 0 means no bound of its own. ``where`` is file:line for messages.
+    """
+
+    op: str
+    path: str
+    weight: int
+    where: str
+    size: SizePlan | None = None
+    concurrency: int = 0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the fields an agent needs."""
+        return {
+            "op": self.op,
+            "path": self.path,
+            "weight": self.weight,
+            "where": self.where,
+            "size": self.size.to_wire() if self.size else None,
+            "concurrency": self.concurrency,
+        }
+
+
+@dataclass(frozen=True)
+class ObjectSet:
+    """Objects ``<folder><stem>-%08d.dat`` for index 0 … count-1 that prepare makes sure of.
+
+    A worker cares for the indices ``i`` with ``i % shares == share``.
+    """
+
+    folder: str
+    stem: Literal["prepared", "deletable"]
+    count: int
+    size: SizePlan
+    where: str
+    share: int = 0
+    shares: int = 1
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the fields an agent needs."""
+        return {
+            "folder": self.folder,
+            "stem": self.stem,
+            "count": self.count,
+            "size": self.size.to_wire(),
+            "where": self.where,
+            "share": self.share,
+            "shares": self.shares,
+        }
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """One stage of a worker; ``duration_s`` and ``warmup_s`` apply to the workload, the rest to prepare and cleanup."""
+
+    kind: StageKind
+    duration_s: float = 0.0
+    warmup_s: float = 0.0
+    operations: tuple[OperationPlan, ...] = ()
+    objects: tuple[ObjectSet, ...] = ()
+    assume_existing: bool = False
+    overwrite: bool = False
+    mode: Literal["strict", "tolerant", "best_effort"] = "tolerant"
+    delay_s: float = 0.0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the fields an agent needs."""
+        return {
+            "kind": self.kind,
+            "duration_s": self.duration_s,
+            "warmup_s": self.warmup_s,
+            "operations": [operation.to_wire() for operation in self.operations],
+            "objects": [objects.to_wire() for objects in self.objects],
+            "assume_existing": self.assume_existing,
+            "overwrite": self.overwrite,
+            "mode": self.mode,
+            "delay_s": self.delay_s,
+        }
+
+
+@dataclass(frozen=True)
+class ErrorPolicy:
+    """What an agent does about failed attempts; rates per second, times in seconds."""
+
+    max_total_errors: int = 100
+    error_rate_threshold: float = 5.0
+    backoff_s: float = 5.0
+    error_rate_window_s: float = 1.0
+    retry_on_error: bool = False
+    max_retries: int = 3
+    initial_retry_delay_s: float = 0.1
+    max_retry_delay_s: float = 5.0
+    retry_backoff_multiplier: float = 2.0
+    retry_jitter_factor: float = 0.25
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
+class WorkerPlan:
+    """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight."""
+
+    agent: str
+    address: str
+    worker: int
+    workers: int
+    endpoints: tuple[Endpoint, ...]
+    strategy: str
+    lanes: int
+    seed: int
+    stages: tuple[StagePlan, ...]
+    errors: ErrorPolicy
+    connect_timeout_s: float = 10.0
+    request_timeout_s: float = 120.0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the plan as builtins that survive JSON unchanged."""
+        return {
+            "agent": self.agent,
+            "worker": self.worker,
+            "workers": self.workers,
+            "endpoints": [endpoint.to_wire() for endpoint in self.endpoints],
+            "strategy": self.strategy,
+            "lanes": self.lanes,
+            "seed": self.seed,
+            "stages": [stage.to_wire() for stage in self.stages],
+            "errors": self.errors.to_wire(),
+            "connect_timeout_s": self.connect_timeout_s,
+            "request_timeout_s": self.request_timeout_s,
+        }
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """One run of one workload: a plan per worker, and what the whole amounts to."""
+
+    suite: str
+    name: str
+    workers: tuple[WorkerPlan, ...]
+    buckets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All endpoints of all workers, each URI once, in the order of first mention."""
+        seen: dict[str, Endpoint] = {}
+        for worker in self.workers:
+            for endpoint in worker.endpoints:
+                seen.setdefault(endpoint.uri, endpoint)
+        return tuple(seen.values())

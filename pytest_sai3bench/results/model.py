@@ -1,0 +1,209 @@
+"""What a run measured: frozen values that add up. Rates and percentiles are computed from them, never stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pytest_sai3bench.results.latency import Latency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+RunStatus = Literal["completed", "failed", "interrupted"]
+
+
+@dataclass(frozen=True, order=True)
+class SeriesKey:
+    """Identity of a tally: agent id, endpoint URI, operation, size bucket (see `pytest_sai3bench.agent.buckets`)."""
+
+    agent: str
+    endpoint: str
+    op: str
+    bucket: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Operations and bytes of one series, or a sum of series.
+
+    ``ops`` and ``bytes`` completed inside the window and make the rates. ``tail_ops`` and ``tail_bytes`` began inside
+    the window and completed after it. ``latency`` holds both, so that an operation that hung at the end is not
+    forgotten. ``errors`` counts failed attempts; they add neither bytes nor latency.
+    """
+
+    ops: int = 0
+    bytes: int = 0
+    tail_ops: int = 0
+    tail_bytes: int = 0
+    errors: int = 0
+    latency: Latency = field(default_factory=Latency)
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.ops + other.ops,
+            self.bytes + other.bytes,
+            self.tail_ops + other.tail_ops,
+            self.tail_bytes + other.tail_bytes,
+            self.errors + other.errors,
+            self.latency + other.latency,
+        )
+
+    @property
+    def requests(self) -> int:
+        """Everything that was asked of the storage: completed, in the tail, and failed."""
+        return self.ops + self.tail_ops + self.errors
+
+    @property
+    def error_rate(self) -> float:
+        """Failed attempts per request, 0 … 1; 0 without requests."""
+        return self.errors / self.requests if self.requests else 0.0
+
+
+def total(tallies: Iterable[Tally]) -> Tally:
+    """Return the sum of ``tallies``."""
+    result = Tally()
+    for tally in tallies:
+        result += tally
+    return result
+
+
+@dataclass(frozen=True)
+class ErrorSample:
+    """Failed attempts of one kind, with the text of the first."""
+
+    agent: str
+    endpoint: str
+    op: str
+    kind: str
+    count: int
+    message: str
+
+
+@dataclass(frozen=True)
+class AgentReport:
+    """How one agent (all its workers) went through a phase.
+
+    ``start_skew_s``: begin of load minus the ordered instant, corrected for ``clock_offset_s`` (agent's clock minus the
+    controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
+    ``cpu_s`` is user and system time of the worker processes. ``lanes`` is their concurrency.
+    """
+
+    agent: str
+    host: str
+    python: str
+    outcome: str
+    reason: str
+    lanes: int
+    window_s: float
+    wall_s: float
+    start_skew_s: float
+    clock_offset_s: float
+    clock_error_s: float
+    cpu_s: float
+    max_rss_bytes: int
+    retries: int
+    read_sink: str
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What one agent completed in one second of a phase; ``second`` counts from the start."""
+
+    agent: str
+    second: int
+    section: str
+    series: Mapping[SeriesKey, Tally]
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """One phase (``prepare``, ``workload``, ``cleanup``) of a run, all agents together.
+
+    ``endpoints`` lists every planned endpoint, idle ones included. ``warmup`` is what completed before the window.
+    """
+
+    phase: str
+    endpoints: tuple[str, ...]
+    agents: tuple[AgentReport, ...]
+    series: Mapping[SeriesKey, Tally]
+    warmup: Mapping[SeriesKey, Tally] = field(default_factory=dict)
+    errors: tuple[ErrorSample, ...] = ()
+    ticks: tuple[Tick, ...] = ()
+
+    @property
+    def window_s(self) -> float:
+        """Length of the measured window in seconds: the longest of the agents' windows."""
+        return max((agent.window_s for agent in self.agents), default=0.0)
+
+    def tally(
+        self,
+        *,
+        ops: Iterable[str] | None = None,
+        endpoint: str | None = None,
+        agent: str | None = None,
+        bucket: int | None = None,
+    ) -> Tally:
+        """Return the sum of all series that match every criterion given."""
+        wanted = None if ops is None else frozenset(ops)
+        return total(
+            tally
+            for key, tally in self.series.items()
+            if (wanted is None or key.op in wanted)
+            and (endpoint is None or key.endpoint == endpoint)
+            and (agent is None or key.agent == agent)
+            and (bucket is None or key.bucket == bucket)
+        )
+
+    def ops_per_s(self, tally: Tally) -> float:
+        """Completed operations per second of the window; 0 for an empty window."""
+        return tally.ops / self.window_s if self.window_s else 0.0
+
+    def bytes_per_s(self, tally: Tally) -> float:
+        """Completed bytes per second of the window; 0 for an empty window."""
+        return tally.bytes / self.window_s if self.window_s else 0.0
+
+    @property
+    def imbalance(self) -> float:
+        """(max - min) / mean of requests per planned endpoint, 0 … n; 0 without requests."""
+        requests = [self.tally(endpoint=uri).requests for uri in self.endpoints]
+        mean = sum(requests) / len(requests) if requests else 0.0
+        return (max(requests) - min(requests)) / mean if mean else 0.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """One self-check of a result: ``value`` is what was found, ``expected`` what it should be, both as text."""
+
+    name: str
+    passed: bool
+    value: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One run of one workload: its phases as far as they came, and how it ended.
+
+    ``reason`` is empty for ``completed``. ``started_at`` is seconds since the epoch on the controller.
+    """
+
+    suite: str
+    name: str
+    run_id: str
+    status: RunStatus
+    reason: str
+    started_at: float
+    phases: tuple[PhaseResult, ...]
+    checks: tuple[Check, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def phase(self, name: str) -> PhaseResult | None:
+        """Return the phase called ``name``, or None when the run did not get there or had none."""
+        return next((phase for phase in self.phases if phase.phase == name), None)
+
+    @property
+    def workload(self) -> PhaseResult | None:
+        """The workload phase, or None when the run did not get there."""
+        return self.phase("workload")
