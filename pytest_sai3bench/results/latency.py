@@ -26,18 +26,23 @@ class Latency:
     max_ns: int = 0
 
     def __add__(self, other: Latency) -> Latency:
-        if not other.counts:
-            return self
-        if not self.counts:
-            return other
-        counts = dict(self.counts)
-        for index, count in other.counts.items():
-            counts[index] = counts.get(index, 0) + count
-        return Latency(
+        return Latency.total((self, other))
+
+    @classmethod
+    def total(cls, parts: Iterable[Latency]) -> Latency:
+        """Return the distribution of all samples of ``parts``."""
+        filled = [part for part in parts if part.counts]
+        if len(filled) < 2:
+            return filled[0] if filled else cls()
+        counts: dict[int, int] = {}
+        for part in filled:
+            for index, count in part.counts.items():
+                counts[index] = counts.get(index, 0) + count
+        return cls(
             counts,
-            self.sum_ns + other.sum_ns,
-            min(self.min_ns, other.min_ns),
-            max(self.max_ns, other.max_ns),
+            sum(part.sum_ns for part in filled),
+            min(part.min_ns for part in filled),
+            max(part.max_ns for part in filled),
         )
 
     @classmethod
@@ -72,12 +77,13 @@ class Latency:
         return tuple(steps)
 
     def percentile_ns(self, percent: float) -> int:
-        """Smallest bucket border that at least ``percent`` (0 … 100) of the samples do not exceed.
+        """Upper border of the bucket in which ``percent`` (0 … 100) of the samples are reached.
 
-        Equal to HdrHistogram's ``get_value_at_percentile``, but never above the exact maximum; 0 when empty.
+        The number of samples is rounded to the nearest whole one, as HdrHistogram's ``get_value_at_percentile`` does;
+        the result is never above the exact maximum, and 0 percent is the exact minimum. 0 when empty.
         """
-        if not self.counts:
-            return 0
+        if not self.counts or percent <= 0:
+            return self.min_ns
         wanted = max(1, int(percent * self.count / 100 + 0.5))
         for total, index in self._cumulative:
             if total >= wanted:

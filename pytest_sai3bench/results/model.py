@@ -40,14 +40,7 @@ class Tally:
     latency: Latency = field(default_factory=Latency)
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(
-            self.ops + other.ops,
-            self.bytes + other.bytes,
-            self.tail_ops + other.tail_ops,
-            self.tail_bytes + other.tail_bytes,
-            self.errors + other.errors,
-            self.latency + other.latency,
-        )
+        return total((self, other))
 
     @property
     def requests(self) -> int:
@@ -62,15 +55,31 @@ class Tally:
 
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum of ``tallies``."""
-    result = Tally()
-    for tally in tallies:
-        result += tally
-    return result
+    parts = list(tallies)
+    return Tally(
+        ops=sum(part.ops for part in parts),
+        bytes=sum(part.bytes for part in parts),
+        tail_ops=sum(part.tail_ops for part in parts),
+        tail_bytes=sum(part.tail_bytes for part in parts),
+        errors=sum(part.errors for part in parts),
+        latency=Latency.total(part.latency for part in parts),
+    )
+
+
+def total_by_key(items: Iterable[tuple[SeriesKey, Tally]]) -> dict[SeriesKey, Tally]:
+    """Return the sum of the tallies of every key, in the order of the keys."""
+    groups: dict[SeriesKey, list[Tally]] = {}
+    for key, tally in items:
+        groups.setdefault(key, []).append(tally)
+    return {key: total(groups[key]) for key in sorted(groups)}
 
 
 @dataclass(frozen=True)
 class ErrorSample:
-    """Failed attempts of one kind, with the text of the first."""
+    """Failed attempts of one kind, with the text of the first.
+
+    ``section`` is ``warmup``, ``measured`` or ``tail``; those of ``warmup`` are in no measured tally.
+    """
 
     agent: str
     endpoint: str
@@ -78,6 +87,7 @@ class ErrorSample:
     kind: str
     count: int
     message: str
+    section: str = "measured"
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,8 @@ class AgentReport:
 
     ``start_skew_s``: begin of load minus the ordered instant, corrected for ``clock_offset_s`` (agent's clock minus the
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
-    ``cpu_s`` is user and system time of the worker processes. ``lanes`` is their concurrency.
+    ``cpu_s`` is user and system time of its ``workers`` processes, ``lanes`` their concurrency. ``outcome`` is one of
+    `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
     """
 
     agent: str
@@ -105,11 +116,21 @@ class AgentReport:
     retries: int
     read_sink: str
     notes: tuple[str, ...] = ()
+    workers: int = 1
+
+    @property
+    def cpu_share(self) -> float:
+        """CPU time per second and worker process: 1 is a whole core; 0 before anything ran."""
+        busy_s = self.wall_s * self.workers
+        return self.cpu_s / busy_s if busy_s else 0.0
 
 
 @dataclass(frozen=True)
 class Tick:
-    """What one agent completed in one second of a phase; ``second`` counts from the start."""
+    """What one agent completed in one second of a phase.
+
+    ``second`` counts from the start, ``section`` is ``warmup``, ``measured`` or ``tail``.
+    """
 
     agent: str
     second: int

@@ -1,0 +1,130 @@
+"""Self-checks of a result: do its numbers agree with each other, and was the load generator fast enough?
+
+A failed check whose name starts with ``reconcile`` means that the numbers cannot be trusted. The others are advice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.agent.buckets import LABELS
+from pytest_sai3bench.results.model import Check, Tally, total, total_by_key
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.results.model import PhaseResult, RunResult, SeriesKey
+
+BUSY_LANES_LIMIT = 1.05
+GENERATOR_CPU_LIMIT = 0.95
+
+
+def check_run(result: RunResult) -> tuple[Check, ...]:
+    """Return the checks of the workload, which thresholds judge; none when the run did not get there."""
+    return check_phase(result.workload) if result.workload else ()
+
+
+def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
+    """Return every check of one phase, reconciliations first."""
+    by_endpoint = total(phase.tally(endpoint=uri) for uri in phase.endpoints)
+    by_agent = total(phase.tally(agent=report.agent) for report in phase.agents)
+    return (
+        _reconcile_sum("reconcile-endpoints", by_endpoint, phase),
+        _reconcile_sum("reconcile-agents", by_agent, phase),
+        _reconcile_ticks(phase),
+        _reconcile_counts(phase),
+        _littles_law(phase),
+        _generator_cpu(phase),
+        _endpoints_used(phase),
+    )
+
+
+def _reconcile_sum(name: str, found: Tally, phase: PhaseResult) -> Check:
+    """Compare the sum over what was planned with the total: a series that belongs nowhere is missing in the sum."""
+    expected = phase.tally()
+    return Check(name, _facts(found) == _facts(expected), _text(found), _text(expected))
+
+
+def _reconcile_ticks(phase: PhaseResult) -> Check:
+    """Compare the final results with what agents reported second by second, on a path of its own."""
+    differing: list[str] = []
+    seen: list[Tally] = []
+    for prefix, final in (("warmup ", phase.warmup), ("", phase.series)):
+        ticked = total_by_key(
+            item
+            for tick in phase.ticks
+            if (tick.section == "warmup") is bool(prefix)
+            for item in tick.series.items()
+        )
+        seen += ticked.values()
+        differing += [
+            prefix + _name(key)
+            for key in sorted({*ticked, *final})
+            if _facts(ticked.get(key, Tally())) != _facts(final.get(key, Tally()))
+        ]
+    expected = total([*phase.warmup.values(), *phase.series.values()])
+    return Check("reconcile-ticks", not differing, _text(total(seen)) + _first(differing), _text(expected))
+
+
+def _reconcile_counts(phase: PhaseResult) -> Check:
+    """Compare the number of latencies with the number of operations, series by series."""
+    differing = [
+        _name(key) for key, tally in phase.series.items() if tally.latency.count != tally.ops + tally.tail_ops
+    ]
+    whole = phase.tally()
+    return Check(
+        "reconcile-counts",
+        not differing,
+        f"{whole.latency.count} latencies{_first(differing)}",
+        f"{whole.ops + whole.tail_ops} latencies",
+    )
+
+
+def _littles_law(phase: PhaseResult) -> Check:
+    """Compare the lanes that were busy with those there are: rate x mean latency = concurrency (Little, 1961).
+
+    Taken over the whole time of load, warm-up and tail included, it holds for every closed loop, not only for a steady
+    one: more busy lanes than there are means that latencies are wrong. Few of them mean that the generator idled.
+    """
+    latency = total([*phase.warmup.values(), *phase.series.values()]).latency
+    lane_s = sum(report.lanes * report.wall_s for report in phase.agents)
+    busy = latency.sum_ns / 1e9 / lane_s if lane_s else 0.0
+    return Check(
+        "littles-law",
+        busy <= BUSY_LANES_LIMIT,
+        f"{busy:.1%} of lane time in operations",
+        f"at most {BUSY_LANES_LIMIT:.0%}",
+    )
+
+
+def _generator_cpu(phase: PhaseResult) -> Check:
+    """Look at the agent whose workers were busiest: near a whole core, the client was the limit."""
+    busiest = max(phase.agents, key=lambda report: report.cpu_share, default=None)
+    share = busiest.cpu_share if busiest else 0.0
+    agent = f" ({busiest.agent})" if busiest else ""
+    return Check(
+        "generator-cpu",
+        share <= GENERATOR_CPU_LIMIT,
+        f"{share:.1%} of a core per worker{agent}",
+        f"at most {GENERATOR_CPU_LIMIT:.0%}",
+    )
+
+
+def _endpoints_used(phase: PhaseResult) -> Check:
+    used = sum(1 for uri in phase.endpoints if phase.tally(endpoint=uri).requests)
+    return Check("endpoints-used", used == len(phase.endpoints), str(used), str(len(phase.endpoints)))
+
+
+def _facts(tally: Tally) -> tuple[object, ...]:
+    """Return what must agree; sums and borders of latencies are left out, for they follow from the samples."""
+    return tally.ops, tally.bytes, tally.tail_ops, tally.tail_bytes, tally.errors, tally.latency.counts
+
+
+def _text(tally: Tally) -> str:
+    return f"{tally.ops + tally.tail_ops} ops, {tally.bytes + tally.tail_bytes} bytes, {tally.errors} errors"
+
+
+def _name(key: SeriesKey) -> str:
+    return f"{key.op} of {key.agent} at {key.endpoint} in {LABELS[key.bucket]}"
+
+
+def _first(differing: list[str]) -> str:
+    return f"; {len(differing)} series differ, the first is {differing[0]}" if differing else ""

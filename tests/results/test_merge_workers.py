@@ -1,0 +1,298 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_sai3bench.agent.buckets import bucket_of
+from pytest_sai3bench.agent.messages import SECTIONS
+from pytest_sai3bench.results.checks import check_phase
+from pytest_sai3bench.results.latency import Latency
+from pytest_sai3bench.results.merge import WorkerOutcome, merge_phase
+from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, SeriesKey, Tally, Tick
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_sai3bench.agent.messages import ErrorWire, ResultWire, SeriesWire, TickWire
+
+A, B = "file:///a/", "file:///b/"
+S = 1_000_000_000
+
+# (section, op, endpoint, size in bytes, latency in ns): what an agent sees of one operation.
+Event = tuple[str, str, int, int, int]
+events = st.lists(
+    st.tuples(
+        st.sampled_from(SECTIONS),
+        st.sampled_from(["get", "put", "list"]),
+        st.integers(min_value=0, max_value=1),
+        st.sampled_from([0, 1, 4096, 10_000]),
+        st.integers(min_value=1, max_value=50_000),
+    ),
+    max_size=12,
+)
+
+
+def series_wire(
+    op: str, endpoint: int, bucket: int, sizes: Iterable[int], samples: Iterable[int]
+) -> SeriesWire:
+    latency = Latency.of(samples)
+    return {
+        "op": op,
+        "endpoint": endpoint,
+        "bucket": bucket,
+        "count": latency.count,
+        "bytes": sum(sizes),
+        "sum_ns": latency.sum_ns,
+        "min_ns": latency.min_ns,
+        "max_ns": latency.max_ns,
+        "index": list(latency.counts),
+        "counts": list(latency.counts.values()),
+    }
+
+
+def sections_wire(seen: Iterable[Event]) -> dict[str, list[SeriesWire]]:
+    groups: dict[tuple[str, str, int, int], list[Event]] = {}
+    for event in seen:
+        section, op, endpoint, size, _ = event
+        groups.setdefault((section, op, endpoint, bucket_of(size)), []).append(event)
+    sections: dict[str, list[SeriesWire]] = {}
+    for (section, op, endpoint, bucket), group in groups.items():
+        wire = series_wire(op, endpoint, bucket, [e[3] for e in group], [e[4] for e in group])
+        sections.setdefault(section, []).append(wire)
+    return sections
+
+
+def error_wire(section: str, op: str, endpoint: int, count: int, sample: str = "refused") -> ErrorWire:
+    return {
+        "section": section,
+        "op": op,
+        "endpoint": endpoint,
+        "kind": "refused",
+        "count": count,
+        "sample": sample,
+    }
+
+
+def tick_wire(tick: int, seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) -> TickWire:
+    return {
+        "type": "tick",
+        "stage": 0,
+        "tick": tick,
+        "sections": sections_wire(seen),
+        "errors": list(errors),
+        "cpu_s": 0.0,
+    }
+
+
+def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) -> ResultWire:
+    return {
+        "type": "result",
+        "stage": 0,
+        "outcome": "completed",
+        "reason": "",
+        "planned_start_ns": 10 * S,
+        "started_ns": 10 * S,
+        "ended_ns": 16 * S,
+        "window_ns": [11 * S, 15 * S],
+        "sections": sections_wire(seen),
+        "errors": list(errors),
+        "retries": 0,
+        "cpu_s": 1.5,
+        "max_rss_bytes": 1000,
+        "read_sink": "discard",
+        "notes": [],
+    }
+
+
+def outcome(result: ResultWire | None, *ticks: TickWire, agent: str = "a1", worker: int = 0) -> WorkerOutcome:
+    return WorkerOutcome(
+        agent=agent,
+        worker=worker,
+        host="host1",
+        python="3.12.1",
+        lanes=4,
+        clock_offset_ns=500_000,
+        clock_error_ns=20_000,
+        endpoints=(A, B),
+        result=result,
+        ticks=ticks,
+    )
+
+
+def test_measured_and_tail_operations_share_one_latency_and_warmup_stands_apart() -> None:
+    result = result_wire(
+        [("warmup", "get", 0, 10, 100), ("measured", "get", 0, 20, 200), ("tail", "get", 0, 30, 900)]
+    )
+
+    phase = merge_phase("workload", (A, B), [outcome(result)])
+
+    key = SeriesKey("a1", A, "get", 1)
+    assert phase.series == {
+        key: Tally(ops=1, bytes=20, tail_ops=1, tail_bytes=30, latency=Latency.of([200, 900]))
+    }
+    assert phase.warmup == {key: Tally(ops=1, bytes=10, latency=Latency.of([100]))}
+    assert phase.endpoints == (A, B)
+
+
+def test_errors_count_in_bucket_zero_of_their_operation_and_those_of_the_warmup_apart() -> None:
+    errors = [
+        error_wire("warmup", "get", 1, 7, "first"),
+        error_wire("measured", "get", 1, 2, "second"),
+        error_wire("tail", "get", 1, 1, "third"),
+    ]
+
+    phase = merge_phase("workload", (A, B), [outcome(result_wire(errors=errors))])
+
+    key = SeriesKey("a1", B, "get", 0)
+    assert phase.series == {key: Tally(errors=3)}
+    assert phase.warmup == {key: Tally(errors=7)}
+    assert phase.errors == (
+        ErrorSample("a1", B, "get", "refused", 7, "first", "warmup"),
+        ErrorSample("a1", B, "get", "refused", 2, "second", "measured"),
+        ErrorSample("a1", B, "get", "refused", 1, "third", "tail"),
+    )
+
+
+def test_errors_of_several_workers_of_an_agent_make_one_sample_with_the_first_text() -> None:
+    first = outcome(result_wire(errors=[error_wire("measured", "put", 0, 2, "seen first")]))
+    second = outcome(result_wire(errors=[error_wire("measured", "put", 0, 3, "seen later")]), worker=1)
+
+    phase = merge_phase("workload", (A, B), [first, second])
+
+    assert phase.errors == (ErrorSample("a1", A, "put", "refused", 5, "seen first", "measured"),)
+
+
+def test_workers_of_one_agent_make_one_report() -> None:
+    late = result_wire()
+    late |= {
+        "started_ns": 10 * S - 3_000_000,
+        "ended_ns": 18 * S,
+        "window_ns": [11 * S, 17 * S],
+        "outcome": "gave-up",
+        "reason": "too many errors",
+        "retries": 2,
+        "notes": ["page cache was used"],
+    }
+    early = result_wire()
+    early |= {"started_ns": 10 * S + 1_000_000, "notes": ["page cache was used", "no O_DIRECT"]}
+    closer_clock = replace(
+        outcome(late, worker=1), clock_offset_ns=480_000, clock_error_ns=10_000, endpoints=(B,)
+    )
+
+    phase = merge_phase("workload", (A, B), [outcome(early), closer_clock])
+
+    assert phase.agents == (
+        AgentReport(
+            agent="a1",
+            host="host1",
+            python="3.12.1",
+            outcome="gave-up",
+            reason="too many errors",
+            lanes=8,
+            window_s=6.0,
+            wall_s=8.003,
+            start_skew_s=-0.003,
+            clock_offset_s=0.00048,
+            clock_error_s=0.00001,
+            cpu_s=3.0,
+            max_rss_bytes=2000,
+            retries=2,
+            read_sink="discard",
+            notes=("page cache was used", "no O_DIRECT"),
+            workers=2,
+        ),
+    )
+
+
+def test_agents_stand_in_the_order_of_the_plan() -> None:
+    outcomes = [outcome(result_wire(), agent=name) for name in ("z", "a", "m")]
+
+    phase = merge_phase("workload", (A, B), outcomes)
+
+    assert [report.agent for report in phase.agents] == ["z", "a", "m"]
+
+
+def test_endpoints_are_counted_per_worker() -> None:
+    one = replace(outcome(result_wire([("measured", "get", 0, 5, 100)])), endpoints=(A,))
+    two = replace(outcome(result_wire([("measured", "get", 0, 5, 100)])), endpoints=(B,))
+
+    phase = merge_phase("workload", (A, B), [one, two])
+
+    assert [(key.endpoint, tally.ops) for key, tally in phase.series.items()] == [(A, 1), (B, 1)]
+
+
+def test_ticks_of_the_same_second_add_up_per_agent_and_section() -> None:
+    ticks = (
+        tick_wire(1, [("measured", "get", 0, 5, 100), ("warmup", "get", 0, 5, 300)]),
+        tick_wire(1, [("measured", "get", 0, 5, 200)], [error_wire("measured", "get", 0, 1)]),
+        tick_wire(0, [("warmup", "get", 0, 5, 400)]),
+    )
+
+    phase = merge_phase("workload", (A, B), [outcome(result_wire(), *ticks)])
+
+    key = SeriesKey("a1", A, "get", 1)
+    failed = SeriesKey("a1", A, "get", 0)
+    assert phase.ticks == (
+        Tick("a1", 0, "warmup", {key: Tally(ops=1, bytes=5, latency=Latency.of([400]))}),
+        Tick(
+            "a1",
+            1,
+            "measured",
+            {failed: Tally(errors=1), key: Tally(ops=2, bytes=10, latency=Latency.of([100, 200]))},
+        ),
+        Tick("a1", 1, "warmup", {key: Tally(ops=1, bytes=5, latency=Latency.of([300]))}),
+    )
+
+
+def test_of_a_lost_worker_the_ticks_are_what_counts() -> None:
+    ticks = (
+        tick_wire(0, [("warmup", "get", 0, 5, 100)]),
+        tick_wire(1, [("measured", "get", 0, 5, 100)]),
+        tick_wire(2, [("measured", "get", 0, 5, 200)], [error_wire("measured", "get", 0, 1)]),
+    )
+    lost = replace(outcome(None, *ticks), lost_reason="no sign of life for 15 s")
+
+    phase = merge_phase("workload", (A, B), [lost])
+
+    assert phase.tally() == Tally(ops=2, bytes=10, errors=1, latency=Latency.of([100, 200]))
+    assert phase.errors == (ErrorSample("a1", A, "get", "refused", 1, "refused", "measured"),)
+    report = phase.agents[0]
+    assert (report.outcome, report.reason) == ("lost", "no sign of life for 15 s")
+    assert (report.window_s, report.wall_s) == (2.0, 3.0)
+
+
+@given(st.lists(events, min_size=1, max_size=4), st.integers(min_value=1, max_value=3))
+def test_however_work_is_spread_over_workers_agents_and_ticks_the_sum_is_the_same(
+    shares: list[list[Event]], agents: int
+) -> None:
+    outcomes = [
+        outcome(
+            result_wire(share),
+            *(tick_wire(second, [event]) for second, event in enumerate(share)),
+            agent=f"a{number % agents}",
+            worker=number,
+        )
+        for number, share in enumerate(shares)
+    ]
+    alone = outcome(result_wire([event for share in shares for event in share]))
+
+    spread = merge_phase("workload", (A, B), outcomes)
+    whole = merge_phase("workload", (A, B), [alone])
+
+    assert spread.tally() == whole.tally()
+    for uri in (A, B):
+        assert spread.tally(endpoint=uri, ops=["get"]) == whole.tally(endpoint=uri, ops=["get"])
+    failed = [
+        check for check in check_phase(spread) if check.name.startswith("reconcile") and not check.passed
+    ]
+    assert failed == []
+
+
+def test_an_unplanned_empty_phase_is_all_zero() -> None:
+    phase = merge_phase("cleanup", (), [])
+
+    assert phase == PhaseResult("cleanup", (), (), {})
+    assert (phase.window_s, phase.ops_per_s(phase.tally()), phase.imbalance) == (0.0, 0.0, 0.0)

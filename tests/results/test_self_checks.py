@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_sai3bench.results.checks import check_phase, check_run
+from pytest_sai3bench.results.latency import Latency
+from pytest_sai3bench.results.model import AgentReport, Check, PhaseResult, RunResult, SeriesKey, Tally, Tick
+
+A, B = "file:///a/", "file:///b/"
+KEY = SeriesKey("a1", A, "get", 1)
+OTHER = SeriesKey("a1", B, "get", 1)
+MS = 1_000_000
+
+
+def report(agent: str = "a1", *, cpu_s: float = 0.5, workers: int = 1) -> AgentReport:
+    return AgentReport(
+        agent=agent,
+        host="host1",
+        python="3.12.1",
+        outcome="completed",
+        reason="",
+        lanes=2,
+        window_s=1.0,
+        wall_s=2.0,
+        start_skew_s=0.0,
+        clock_offset_s=0.0,
+        clock_error_s=0.0,
+        cpu_s=cpu_s,
+        max_rss_bytes=0,
+        retries=0,
+        read_sink="copy",
+        workers=workers,
+    )
+
+
+def gets(*samples_ms: int) -> Tally:
+    latency = Latency.of([sample * MS for sample in samples_ms])
+    return Tally(ops=len(samples_ms), bytes=10 * len(samples_ms), latency=latency)
+
+
+GOOD = PhaseResult(
+    phase="workload",
+    endpoints=(A, B),
+    agents=(report(),),
+    series={KEY: gets(100, 300), OTHER: gets(600)},
+    warmup={KEY: gets(200)},
+    ticks=(
+        Tick("a1", 0, "warmup", {KEY: gets(200)}),
+        Tick("a1", 1, "measured", {KEY: gets(100)}),
+        Tick("a1", 2, "measured", {KEY: gets(300), OTHER: gets(600)}),
+    ),
+)
+
+
+def named(phase: PhaseResult, name: str) -> Check:
+    return next(check for check in check_phase(phase) if check.name == name)
+
+
+def test_a_sound_phase_passes_every_check_in_order() -> None:
+    assert check_phase(GOOD) == (
+        Check("reconcile-endpoints", True, "3 ops, 30 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"),
+        Check("reconcile-agents", True, "3 ops, 30 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"),
+        Check("reconcile-ticks", True, "4 ops, 40 bytes, 0 errors", "4 ops, 40 bytes, 0 errors"),
+        Check("reconcile-counts", True, "3 latencies", "3 latencies"),
+        Check("littles-law", True, "30.0% of lane time in operations", "at most 105%"),
+        Check("generator-cpu", True, "25.0% of a core per worker (a1)", "at most 95%"),
+        Check("endpoints-used", True, "2", "2"),
+    )
+
+
+def test_a_series_at_an_unplanned_endpoint_fails() -> None:
+    assert named(replace(GOOD, endpoints=(A,)), "reconcile-endpoints") == Check(
+        "reconcile-endpoints", False, "2 ops, 20 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"
+    )
+
+
+def test_a_series_of_an_unknown_agent_fails() -> None:
+    assert named(replace(GOOD, agents=(report("a2"),)), "reconcile-agents") == Check(
+        "reconcile-agents", False, "0 ops, 0 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"
+    )
+
+
+def test_a_missing_tick_fails_and_names_the_series() -> None:
+    assert named(replace(GOOD, ticks=GOOD.ticks[:2]), "reconcile-ticks") == Check(
+        "reconcile-ticks",
+        False,
+        "2 ops, 20 bytes, 0 errors; 2 series differ, the first is get of a1 at file:///a/ in 1B-8KiB",
+        "4 ops, 40 bytes, 0 errors",
+    )
+
+
+def test_a_tick_of_the_wrong_section_fails_although_the_sums_agree() -> None:
+    moved = (replace(GOOD.ticks[0], section="measured"), *GOOD.ticks[1:])
+
+    assert named(replace(GOOD, ticks=moved), "reconcile-ticks") == Check(
+        "reconcile-ticks",
+        False,
+        "4 ops, 40 bytes, 0 errors; 2 series differ, the first is warmup get of a1 at file:///a/ in 1B-8KiB",
+        "4 ops, 40 bytes, 0 errors",
+    )
+
+
+def test_a_tick_with_another_latency_fails_although_the_counts_agree() -> None:
+    changed = (*GOOD.ticks[:2], replace(GOOD.ticks[2], series={KEY: gets(299), OTHER: gets(600)}))
+
+    check = named(replace(GOOD, ticks=changed), "reconcile-ticks")
+
+    assert (check.passed, check.value) == (
+        False,
+        "4 ops, 40 bytes, 0 errors; 1 series differ, the first is get of a1 at file:///a/ in 1B-8KiB",
+    )
+
+
+def test_an_operation_without_latency_fails() -> None:
+    series = {KEY: gets(100, 300), OTHER: replace(gets(600), ops=2)}
+
+    assert named(replace(GOOD, series=series), "reconcile-counts") == Check(
+        "reconcile-counts",
+        False,
+        "3 latencies; 1 series differ, the first is get of a1 at file:///b/ in 1B-8KiB",
+        "4 latencies",
+    )
+
+
+def test_more_lane_time_than_there_is_fails() -> None:
+    assert named(replace(GOOD, series={KEY: gets(4000, 300)}), "littles-law") == Check(
+        "littles-law", False, "112.5% of lane time in operations", "at most 105%"
+    )
+
+
+def test_the_busiest_agent_is_named_and_its_workers_share_the_load() -> None:
+    agents = (report("a1", cpu_s=3.0, workers=2), report("a2", cpu_s=1.96))
+
+    assert named(replace(GOOD, agents=agents), "generator-cpu") == Check(
+        "generator-cpu", False, "98.0% of a core per worker (a2)", "at most 95%"
+    )
+
+
+def test_an_idle_endpoint_is_counted() -> None:
+    assert named(replace(GOOD, endpoints=(A, B, "file:///c/")), "endpoints-used") == Check(
+        "endpoints-used", False, "2", "3"
+    )
+
+
+def test_an_empty_phase_has_nothing_to_complain_about() -> None:
+    assert [check.name for check in check_phase(PhaseResult("cleanup", (), (), {})) if not check.passed] == []
+
+
+def test_a_run_is_judged_by_its_workload() -> None:
+    run = RunResult("s.yaml", "mixed", "r1", "completed", "", 0.0, (replace(GOOD, phase="prepare"), GOOD))
+
+    assert check_run(run) == check_phase(GOOD)
+    assert check_run(replace(run, phases=run.phases[:1])) == ()
