@@ -93,7 +93,7 @@ class EmbeddedServerError(Sai3benchError):
     code = "embedded"
 
 
-class EmbeddedServerMissing(EmbeddedServerError):  # noqa: N818 - says a state, and reads as the reason of a skip
+class EmbeddedServerMissing(EmbeddedServerError):
     """The package with the embedded server is not installed."""
 
     code = "embedded-missing"

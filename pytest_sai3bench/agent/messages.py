@@ -18,6 +18,7 @@ Conversation::
     start                          →                an instant on the agent's clock
                                    ←   tick ×n      deltas, once a second
                                    ←   result       totals of the stage
+                                   ←   rested       the delay after prepare is over
     ack                            →
     … next stage …
     bye                            →
@@ -77,7 +78,6 @@ class TickWire(TypedDict):
     tick: int
     sections: dict[str, list[SeriesWire]]
     errors: list[ErrorWire]
-    cpu_s: float
 
 
 class ResultWire(TypedDict):
@@ -121,6 +121,7 @@ Message = dict[str, Any]
 
 SECTIONS = ("warmup", "measured", "tail")
 OPERATIONS = ("get", "put", "list", "stat", "delete", "mkdir", "rmdir")
+GET, PUT, LIST, STAT, DELETE, MKDIR, RMDIR = range(len(OPERATIONS))
 # Operations whose results are shown together as META, as sai3-bench does.
 META_OPERATIONS = ("list", "stat", "delete", "mkdir", "rmdir")
 

@@ -78,14 +78,21 @@ class SizePlan:
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
-        return {"kind": self.kind, "low": self.low, "high": self.high, "mean": self.mean, "std_dev": self.std_dev}
+        return {
+            "kind": self.kind,
+            "low": self.low,
+            "high": self.high,
+            "mean": self.mean,
+            "std_dev": self.std_dev,
+        }
 
 
 @dataclass(frozen=True)
 class OperationPlan:
     """One entry of the workload.
 
-    ``path`` is relative to every endpoint: an exact name, a folder (slash at the end, or empty for the whole endpoint),
+    ``pool`` says which objects of prepare the path may match: ``all``; or, when deletes are mixed with reads, the
+    ``prepared`` ones for reads and the ``deletable`` ones for deletes. ``path`` is relative to every endpoint: an exact name, a folder (slash at the end, or empty for the whole endpoint),
     or a pattern with ``*``. ``concurrency`` 0 means no bound of its own. ``where`` is file:line for messages.
     """
 
@@ -95,6 +102,7 @@ class OperationPlan:
     where: str
     size: SizePlan | None = None
     concurrency: int = 0
+    pool: Literal["all", "prepared", "deletable"] = "all"
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -105,6 +113,7 @@ class OperationPlan:
             "where": self.where,
             "size": self.size.to_wire() if self.size else None,
             "concurrency": self.concurrency,
+            "pool": self.pool,
         }
 
 
@@ -138,15 +147,19 @@ class ObjectSet:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """One stage of a worker; ``duration_s`` and ``warmup_s`` apply to the workload, the rest to prepare and cleanup."""
+    """One stage of a worker; ``duration_s`` and ``warmup_s`` apply to the workload, the rest to prepare and cleanup.
+
+    The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
+    ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare.
+    """
 
     kind: StageKind
     duration_s: float = 0.0
     warmup_s: float = 0.0
     operations: tuple[OperationPlan, ...] = ()
     objects: tuple[ObjectSet, ...] = ()
-    assume_existing: bool = False
-    overwrite: bool = False
+    look: bool = True
+    create: bool = True
     mode: Literal["strict", "tolerant", "best_effort"] = "tolerant"
     delay_s: float = 0.0
 
@@ -158,8 +171,8 @@ class StagePlan:
             "warmup_s": self.warmup_s,
             "operations": [operation.to_wire() for operation in self.operations],
             "objects": [objects.to_wire() for objects in self.objects],
-            "assume_existing": self.assume_existing,
-            "overwrite": self.overwrite,
+            "look": self.look,
+            "create": self.create,
             "mode": self.mode,
             "delay_s": self.delay_s,
         }

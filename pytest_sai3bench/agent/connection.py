@@ -1,0 +1,221 @@
+"""One keep-alive HTTP connection: sends a request, takes the answer apart, reuses itself."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+from .response import CHUNKED, LONGEST_HEAD, BadResponse, ChunkedBody, parse_head, parse_ordinary
+
+if TYPE_CHECKING:
+    from .payload import Payload
+    from .sources import Task
+
+# Linux drops up to this many bytes of a body in the kernel, without copying them to us.
+MSG_TRUNC = getattr(socket, "MSG_TRUNC", 0) if hasattr(socket, "SO_DOMAIN") else 0
+# Of an error's body only so much is kept: enough for code and message.
+_LONGEST_ERROR = 16 << 10
+
+IDLE, CONNECTING, HEAD, BODY = range(4)
+
+
+class Closed(ConnectionError):
+    """The server closed the connection before the answer was complete."""
+
+
+class Connection:
+    """State of one socket; the loop owns it and reads its fields.
+
+    ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
+    not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept)
+    and ``close`` describe the answer. ``began_ns`` is when the operation's clock started, 0 when it has not; ``token`` is
+    the next page of a LIST. ``fresh`` is True until an answer came: a connection that was used before may
+    have been closed by the server meanwhile, which is no error.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_chunks",
+        "_keep",
+        "_left",
+        "_partial",
+        "_plain",
+        "_recv_into",
+        "_send",
+        "attempt",
+        "base",
+        "began_ns",
+        "body",
+        "close",
+        "endpoint",
+        "fd",
+        "fresh",
+        "payload",
+        "pending",
+        "size",
+        "sock",
+        "state",
+        "status",
+        "task",
+        "token",
+        "touched",
+    )
+
+    def __init__(self, sock: socket.socket, endpoint: int) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.endpoint = endpoint
+        self.state = CONNECTING
+        self.fresh = True
+        self.task: Task | None = None
+        self.attempt = 0
+        self.base = 0
+        self.began_ns = 0
+        self.token = ""
+        self.pending: memoryview | None = None
+        self.payload: Payload | None = None
+        self.status = 0
+        self.size = 0
+        self.body = b""
+        self.close = False
+        self.touched = False
+        self._recv_into = sock.recv_into
+        self._send = sock.send
+        self._bodiless = False
+        self._keep = False
+        self._plain = False
+        self._left = 0
+        self._partial = b""
+        self._chunks: ChunkedBody | None = None
+
+    def expect(self, *, bodiless: bool = False, keep: bool = False) -> None:
+        """Prepare for the answer to a new request; ``keep`` its body, or only count it."""
+        self.state = HEAD
+        self.touched = False
+        self._bodiless = bodiless
+        self._keep = keep
+        self._plain = not (bodiless or keep)
+
+    def send(self, data: bytes) -> bool:
+        """Send a request's first bytes; True when all of it, body included, has left."""
+        try:
+            sent = self._send(data)
+        except BlockingIOError:
+            sent = 0
+        if sent == len(data) and self.payload is None:
+            return True
+        self.pending = memoryview(data)[sent:]
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send on after the socket became writable; True when everything has left."""
+        pending = self.pending
+        try:
+            while True:
+                if pending:
+                    pending = pending[self._send(pending) :]
+                elif self.payload is not None and (pending := self.payload.chunk()):
+                    continue
+                else:
+                    self.pending = None
+                    return True
+        except BlockingIOError:
+            self.pending = pending
+            return False
+
+    def receive(self, buffer: bytearray, view: memoryview) -> bool:
+        """Take what has arrived; True when the answer is complete.
+
+        ``view`` is the memoryview of ``buffer``. Raises `Closed`, `BadResponse` or OSError; then nothing more can be
+        had from this connection.
+        """
+        try:
+            if MSG_TRUNC and self._left > 0 and self.state == BODY and not self._keep:
+                count = self._recv_into(view, min(self._left, len(view)), MSG_TRUNC)
+            else:
+                count = self._recv_into(view)
+        except BlockingIOError:
+            return False
+        if not count:
+            return self._end_of_stream()
+        self.touched = True
+        if self.state == HEAD:
+            end = buffer.find(b"\r\n\r\n", 0, count)
+            if end < 0 or self._partial:
+                return self._assemble(bytes(view[:count]))
+            if self._plain:
+                self.status, length = parse_ordinary(buffer, end + 2)
+                if self.status:
+                    self.size = count - end - 4
+                    self._left = length - self.size
+                    if not self._left:
+                        self.state = IDLE
+                        self.fresh = self.close = False
+                        return True
+                    self.size = 0
+            return self._take_head(bytes(view[:end]), view[end + 4 : count])
+        if self.state == BODY:
+            return self._take_body(view[:count])
+        raise BadResponse("bytes arrived that no request asked for")
+
+    def _assemble(self, data: bytes) -> bool:
+        self._partial += data
+        end = self._partial.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._partial) > LONGEST_HEAD:
+                raise BadResponse(f"the answer's head is longer than {LONGEST_HEAD} bytes")
+            return False
+        whole, self._partial = self._partial, b""
+        return self._take_head(whole[:end], memoryview(whole)[end + 4 :])
+
+    def _take_head(self, head: bytes, rest: memoryview) -> bool:
+        status, length, close = parse_head(head, bodiless=self._bodiless)
+        if status < 200:
+            # 1xx says nothing yet; the real answer follows. 101 would change the protocol.
+            if status == 101:
+                raise BadResponse("the server switched protocols")
+            return self._assemble(bytes(rest)) if rest else False
+        self.status = status
+        self.close = close
+        self.size = 0
+        self.body = b""
+        if status >= 300:
+            self._keep = True
+        self._chunks = ChunkedBody() if length == CHUNKED else None
+        self._left = length
+        self.state = BODY
+        return self._take_body(rest)
+
+    def _take_body(self, data: memoryview) -> bool:
+        if self._chunks is not None:
+            content = self._chunks.feed(bytes(data))
+            self._keep_some(content)
+            self.size = self._chunks.size
+            return self._finish() if self._chunks.done else False
+        count = len(data)
+        self._keep_some(data)
+        self.size += count
+        if self._left < 0:
+            return False
+        self._left -= count
+        if self._left > 0:
+            return False
+        if self._left < 0:
+            raise BadResponse(f"the body is {-self._left} bytes longer than it says")
+        return self._finish()
+
+    def _keep_some(self, data: bytes | memoryview) -> None:
+        if self._keep and data and (self.status < 300 or len(self.body) < _LONGEST_ERROR):
+            self.body += bytes(data)
+
+    def _end_of_stream(self) -> bool:
+        if self.state == BODY and self._left < 0 and self._chunks is None:
+            return self._finish()
+        raise Closed(
+            "the server closed the connection" + (" in the middle of an answer" if self.touched else "")
+        )
+
+    def _finish(self) -> bool:
+        self.state = IDLE
+        self.fresh = False
+        return True

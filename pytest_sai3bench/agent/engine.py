@@ -1,0 +1,78 @@
+"""The seam between a stage and what carries it out: one implementation per kind of storage."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections import deque
+    from collections.abc import Iterator
+
+    from .balance import Balancer
+    from .messages import CheckWire
+    from .policy import ErrorPolicy
+    from .recorder import Segment, Window
+    from .sources import Task
+
+
+class Source(Protocol):
+    """Where operations come from; may be called from many threads."""
+
+    def take(self) -> Task | None:
+        """Return the next operation, or None when there is none left."""
+
+
+class Control(Protocol):
+    """The stage's hold on the load."""
+
+    def check(self, now_ns: int) -> bool:
+        """Do what is due (ticks, messages); True when the load must stop. Called every 50 ms or so."""
+
+
+class Load(NamedTuple):
+    """What an engine needs to carry out a stage; finished segments go into ``done``."""
+
+    source: Source
+    window: Window
+    done: deque[Segment]
+    balancer: Balancer
+    policy: ErrorPolicy
+    control: Control
+
+
+class Engine(Protocol):
+    """Carries out operations on the endpoints of one plan.
+
+    Names and keys are relative to an endpoint and in the form that the engine itself yields (percent-encoded for S3).
+    `RequestFailed` is raised where the storage does not answer as it should.
+    """
+
+    read_sink: str
+    threads: bool
+
+    def check(self, *, write: bool) -> list[CheckWire]:
+        """Try every endpoint; ``write`` asks whether objects can be made, too."""
+
+    def encode(self, path: str) -> str:
+        """Return a path of the plan in the form of the engine's names."""
+
+    def exists(self, name: str) -> bool:
+        """Tell whether an object is there."""
+
+    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+        """Yield the names of the objects below ``folder``, on the first endpoint."""
+
+    def make_folder(self, folder: str) -> None:
+        """Make sure that objects can be put into ``folder``."""
+
+    def remove_folders(self) -> None:
+        """Remove the folders that `make_folder` made, as far as they are empty."""
+
+    def open(self) -> None:
+        """Get ready, so that the first operation costs no more than the others."""
+
+    def run(self, load: Load) -> int:
+        """Work until nothing is left to do; return the number of operations that were cut off by a stop."""
+
+    def close(self) -> None:
+        """Let go of everything."""

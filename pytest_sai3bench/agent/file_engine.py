@@ -1,0 +1,215 @@
+"""File storage: a thread per lane around blocking system calls.
+
+Threads, since a read from the page cache takes a few microseconds and one from a hanging NFS server may take minutes;
+neither may hold up the other lanes.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from .file_operations import list_files, name_error, read_file, write_file
+from .messages import DELETE, GET, LIST, PUT, STAT
+from .payload import Payload, make_pool, object_number
+from .recorder import Recorder, series_base
+from .s3_client import RequestFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .engine import Load
+    from .messages import CheckWire
+    from .sources import Task
+
+_BUFFER_BYTES = 256 << 10
+_STACK_BYTES = 256 << 10
+_CHECK_S = 0.05
+# After a stop, lanes that hang in a system call are left behind.
+_GRACE_NS = 1_000_000_000
+
+
+class FileEngine:
+    """Implements `engine.Engine` for ``file://`` endpoints."""
+
+    read_sink = "copy"
+    threads = True
+
+    def __init__(self, plan: dict[str, Any]) -> None:
+        self._plan = plan
+        self._roots = [str(endpoint["root"]) for endpoint in plan["endpoints"]]
+        self._made: list[str] = []
+        self._pool = memoryview(b"")
+
+    def check(self, *, write: bool) -> list[CheckWire]:
+        """See `Engine.check`."""
+        return [self._check(index, root, write=write) for index, root in enumerate(self._roots)]
+
+    @staticmethod
+    def _check(index: int, root: str, *, write: bool) -> CheckWire:
+        if not os.path.isdir(root):
+            return {"endpoint": index, "kind": "no-folder", "detail": f"there is no folder {root}"}
+        if not os.access(root, os.R_OK | os.X_OK):
+            return {"endpoint": index, "kind": "denied", "detail": f"the folder {root} cannot be read"}
+        if write and (not os.access(root, os.W_OK) or os.statvfs(root).f_flag & os.ST_RDONLY):
+            return {
+                "endpoint": index,
+                "kind": "not-writable",
+                "detail": f"the folder {root} cannot be written",
+            }
+        return {"endpoint": index, "kind": "", "detail": ""}
+
+    def encode(self, path: str) -> str:
+        """See `Engine.encode`: names of files are what they are."""
+        return path
+
+    def exists(self, name: str) -> bool:
+        """See `Engine.exists`."""
+        return os.path.isfile(self._roots[0] + name)
+
+    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+        """See `Engine.names`."""
+        try:
+            yield from list_files(self._roots[0], folder, recursive=recursive)
+        except FileNotFoundError:
+            # As in an object store: where nothing is, nothing is listed.
+            return
+        except OSError as error:
+            raise RequestFailed(*name_error(error)) from error
+
+    def make_folder(self, folder: str) -> None:
+        """See `Engine.make_folder`; every level that is made is remembered."""
+        for root in self._roots:
+            path = root
+            for part in folder.split("/"):
+                path = os.path.join(path, part)
+                try:
+                    os.mkdir(path)
+                except FileExistsError:
+                    continue
+                except OSError as error:
+                    raise RequestFailed(*name_error(error)) from error
+                self._made.append(path)
+
+    def remove_folders(self) -> None:
+        """See `Engine.remove_folders`; what still holds files of others stays."""
+        while self._made:
+            try:
+                os.rmdir(self._made.pop())
+            except OSError:
+                continue
+
+    def open(self) -> None:
+        """See `Engine.open`."""
+        if not self._pool:
+            self._pool = make_pool(self._plan["seed"])
+
+    def run(self, load: Load) -> int:
+        """See `Engine.run`."""
+        before = threading.stack_size(_STACK_BYTES)
+        stop = threading.Event()
+        lanes = [_Lane(self._roots, self._pool, load, stop) for _ in range(self._plan["lanes"])]
+        try:
+            for lane in lanes:
+                lane.start()
+        finally:
+            threading.stack_size(before)
+        stopped_ns = 0
+        while True:
+            for lane in lanes:
+                if lane.is_alive():
+                    lane.join(_CHECK_S)
+                    break
+            else:
+                return 0
+            now = monotonic_ns()
+            if load.control.check(now) and not stopped_ns:
+                stopped_ns = now
+                stop.set()
+            if stopped_ns and now - stopped_ns > _GRACE_NS:
+                return sum(lane.is_alive() for lane in lanes)
+
+    def close(self) -> None:
+        """Do nothing: files are open only during an operation."""
+
+
+class _Lane(threading.Thread):
+    """One operation after another, until there is none left."""
+
+    def __init__(self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._roots = roots
+        self._load = load
+        self._stop_event = stop
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._payload = Payload(pool)
+        self._recorder = Recorder(load.window, load.done)
+
+    def run(self) -> None:
+        """Work; every failure is counted, whatever it is."""
+        take, (acquire, release) = self._load.source.take, self._load.balancer
+        policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
+        record, endpoints = self._recorder.record, len(self._roots)
+        now = monotonic_ns()
+        while now < end_ns and not stopped() and not policy.gave_up:
+            if policy.hold_until_ns > now:
+                self._sleep_until(min(policy.hold_until_ns, end_ns))
+                now = monotonic_ns()
+                continue
+            task = take()
+            if task is None:
+                break
+            delay_ns, attempt = 0, 0
+            while delay_ns >= 0:
+                if delay_ns:
+                    self._sleep_until(min(monotonic_ns() + delay_ns, end_ns))
+                endpoint = acquire()
+                try:
+                    size, began = self._perform(task, self._roots[endpoint])
+                except OSError as error:
+                    release(endpoint)
+                    delay_ns = self._failed(task, endpoint, attempt, error)
+                    attempt += 1
+                    now = monotonic_ns()
+                    if now >= end_ns or stopped():
+                        break
+                    continue
+                now = monotonic_ns()
+                release(endpoint)
+                record(series_base(task[0], endpoint, endpoints), now, now - began, size)
+                break
+        self._recorder.flush()
+
+    def _perform(self, task: Task, root: str) -> tuple[int, int]:
+        """Carry the operation out; return bytes moved and the instant at which it began."""
+        op, key, size = task
+        path = root + key
+        if op == PUT:
+            self._payload.begin(object_number(key), size)
+        began = monotonic_ns()
+        if op == GET:
+            size = read_file(path, self._buffer)
+        elif op == PUT:
+            write_file(path, self._payload)
+        elif op == STAT:
+            os.stat(path)
+        elif op == DELETE:
+            os.unlink(path)
+        elif op == LIST:
+            for _ in list_files(root, key, recursive=True):
+                pass
+        return size, began
+
+    def _failed(self, task: Task, endpoint: int, attempt: int, error: OSError) -> int:
+        kind, text = name_error(error)
+        policy = self._load.policy
+        if policy.forgives(kind):
+            return -1
+        now = monotonic_ns()
+        self._recorder.fail(task[0], endpoint, now, kind, text)
+        return policy.failed(now, attempt, text)
+
+    def _sleep_until(self, until_ns: int) -> None:
+        self._stop_event.wait(max(0, until_ns - monotonic_ns()) / 1e9)

@@ -1,0 +1,67 @@
+"""Operations on files as plain system calls, and how their failures are named."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .payload import Payload
+
+_KINDS = {
+    errno.ENOENT: "missing",
+    errno.EACCES: "denied",
+    errno.EPERM: "denied",
+    errno.ENOSPC: "no-space",
+    errno.EDQUOT: "no-space",
+    errno.EROFS: "read-only",
+    errno.EIO: "io-error",
+    errno.ESTALE: "stale-handle",
+    errno.ETIMEDOUT: "timeout",
+}
+
+
+def name_error(error: OSError) -> tuple[str, str]:
+    """Return kind and text of a failed system call."""
+    code = error.errno or 0
+    kind = _KINDS.get(code) or errno.errorcode.get(code, "io-error").lower()
+    return kind, f"{os.strerror(code)}: {error.filename}" if error.filename else os.strerror(code)
+
+
+def read_file(path: str, buffer: bytearray) -> int:
+    """Read a whole file through ``buffer`` and return its size in bytes."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        total = 0
+        while True:
+            count = os.readv(fd, [buffer])
+            total += count
+            # A regular file gives less than asked for only at its end.
+            if count < len(buffer):
+                return total
+    finally:
+        os.close(fd)
+
+
+def write_file(path: str, payload: Payload) -> None:
+    """Write the payload's object to ``path``, replacing what was there."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    try:
+        while chunk := payload.chunk():
+            while chunk:
+                chunk = chunk[os.write(fd, chunk) :]
+    finally:
+        os.close(fd)
+
+
+def list_files(root: str, folder: str, *, recursive: bool) -> Iterator[str]:
+    """Yield the files below ``folder``, as paths relative to ``root``; folders themselves are not yielded."""
+    with os.scandir(root + folder) as entries:
+        for entry in entries:
+            if entry.is_file():
+                yield folder + entry.name
+            elif recursive and entry.is_dir(follow_symlinks=False):
+                yield from list_files(root, f"{folder}{entry.name}/", recursive=True)

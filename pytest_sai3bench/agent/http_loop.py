@@ -1,0 +1,425 @@
+"""The event loop of HTTP backends: one thread, non-blocking sockets, a small state machine per connection.
+
+A *lane* is one operation in flight; ``lanes`` of them are kept going. Each operation asks the balancer for its
+endpoint and takes an idle connection to it, or opens one. Nothing here logs, locks or waits, except in ``poll``.
+"""
+
+from __future__ import annotations
+
+import errno
+import heapq
+import os
+import socket
+from time import monotonic_ns
+from typing import TYPE_CHECKING
+
+from .connection import CONNECTING, IDLE, Closed, Connection
+from .messages import GET, LIST, PUT, STAT
+from .payload import Payload, object_number
+from .poller import READ, WRITE, make_poller
+from .recorder import Recorder, series_base
+from .response import BadResponse
+from .s3_requests import describe_error, next_token
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .engine import Control, Load
+    from .s3_requests import S3Requests
+    from .sources import Task
+
+_BUFFER_BYTES = 256 << 10
+_CHORE_NS = 50_000_000
+_EVENTS = 256
+# A request up to this size leaves in one piece with its head.
+_INLINE_BYTES = 64 << 10
+
+
+class HttpLoop:
+    """Keeps ``lanes`` operations going over the connections of one worker."""
+
+    def __init__(
+        self,
+        requests: Sequence[S3Requests],
+        addresses: Sequence[tuple[int, tuple[object, ...]]],
+        *,
+        lanes: int,
+        pool: memoryview,
+        connect_timeout_s: float,
+        request_timeout_s: float,
+    ) -> None:
+        self._requests = requests
+        self._addresses = addresses
+        self._lanes = lanes
+        self._pool = pool
+        self._payloads = [Payload(pool)]
+        self._connect_timeout_ns = int(connect_timeout_s * 1e9)
+        self._request_timeout_ns = int(request_timeout_s * 1e9)
+        self._poller = make_poller()
+        self._by_fd: dict[int, Connection] = {}
+        self._idle: list[list[Connection]] = [[] for _ in requests]
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._view = memoryview(self._buffer)
+        # Lanes that wait: (instant, order, task or None for a new one, attempt).
+        self._waiting: list[tuple[int, int, Task | None, int]] = []
+        self._order = 0
+        self._busy = 0
+        self._cut_off = 0
+
+    def open(self) -> None:
+        """Open the connections that the lanes will need, so that the start is no storm of handshakes.
+
+        Failures are left to the operations that need the connection: there they are counted.
+        """
+        share = -(-self._lanes // len(self._addresses))
+        opening = []
+        for endpoint, idle in enumerate(self._idle):
+            for _ in range(share - len(idle)):
+                try:
+                    opening.append(self._connect(endpoint))
+                except OSError:
+                    break
+        give_up = monotonic_ns() + self._connect_timeout_ns
+        while any(connection.state == CONNECTING for connection in opening) and monotonic_ns() < give_up:
+            for fd, _ in self._poller.poll(0.05, _EVENTS):
+                connection = self._by_fd.get(fd)
+                if connection is None:
+                    continue
+                if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                    self._drop(connection)
+                    opening.remove(connection)
+                elif connection.state == CONNECTING:
+                    self._poller.modify(fd, READ)
+                    self._rest(connection)
+        for connection in opening:
+            if connection.state == CONNECTING:
+                self._drop(connection)
+
+    def run(self, load: Load) -> int:
+        """Work until the source is empty or the window ends, and every operation that was begun has ended.
+
+        Returns the number of operations that a stop cut off.
+        """
+        self._take = load.source.take
+        self._acquire, self._release = load.balancer
+        self._policy = load.policy
+        self._recorder = Recorder(load.window, load.done)
+        self._record = self._recorder.record
+        self._end_ns = load.window.end_ns
+        self._stop_ns = 0
+        self._busy = self._lanes
+        self._cut_off = 0
+        now = monotonic_ns()
+        for _ in range(self._lanes):
+            self._next(None, now)
+        poll, by_fd = self._poller.poll, self._by_fd
+        chores_ns = 0
+        while self._busy:
+            pause_ns = (self._waiting[0][0] if self._waiting else now + _CHORE_NS) - now
+            for fd, mask in poll(min(max(pause_ns, 0), _CHORE_NS) / 1e9, _EVENTS):
+                connection = by_fd.get(fd)
+                if connection is None:
+                    continue
+                if mask & WRITE:
+                    self._writable(connection)
+                    if mask == WRITE:
+                        continue
+                self._readable(connection)
+            now = monotonic_ns()
+            if self._waiting and self._waiting[0][0] <= now:
+                self._wake(now)
+            if now >= chores_ns:
+                chores_ns = now + _CHORE_NS
+                self._chores(now, load.control)
+        self._recorder.flush()
+        return self._cut_off
+
+    def close(self) -> None:
+        """Close every connection."""
+        for connection in list(self._by_fd.values()):
+            self._drop(connection)
+        self._poller.close()
+
+    # Lanes
+
+    def _next(self, connection: Connection | None, now: int) -> None:
+        """Begin the lane's next operation, on ``connection`` if it leads to the right endpoint."""
+        if now < self._end_ns:
+            if self._policy.hold_until_ns > now or self._policy.gave_up:
+                self._pause(connection)
+                return
+            task = self._take()
+            if task is not None:
+                self._begin(task, 0, connection)
+                return
+        if connection is not None:
+            self._rest(connection)
+        self._busy -= 1
+
+    def _begin(self, task: Task, attempt: int, connection: Connection | None) -> None:
+        endpoint = self._acquire()
+        if connection is None or connection.endpoint != endpoint:
+            if connection is not None:
+                self._rest(connection)
+            idle = self._idle[endpoint]
+            if idle:
+                connection = idle.pop()
+            else:
+                try:
+                    connection = self._connect(endpoint)
+                except OSError as error:
+                    self._count_failure(task, attempt, endpoint, *_name_error(error))
+                    return
+        connection.task = task
+        connection.attempt = attempt
+        if connection.state == CONNECTING:
+            connection.began_ns = monotonic_ns()
+        else:
+            self._request(connection)
+
+    def _request(self, connection: Connection) -> None:
+        """Send the request of the connection's task."""
+        task = connection.task
+        assert task is not None
+        op, key, size = task
+        requests = self._requests[connection.endpoint]
+        if op == GET:
+            data = requests.object(GET, key)
+            connection.expect()
+        elif op == PUT:
+            connection.expect()
+            data = requests.put(key, size)
+            payload = self._payloads.pop() if self._payloads else Payload(self._pool)
+            payload.begin(object_number(key), size)
+            if size <= _INLINE_BYTES:
+                data += payload.chunk()
+                self._payloads.append(payload)
+            else:
+                connection.payload = payload
+        elif op == LIST:
+            data = requests.list(key, connection.token)
+            connection.expect(keep=True)
+        else:
+            data = requests.object(op, key)
+            connection.expect(bodiless=op == STAT)
+        # The clock starts when the request leaves; it runs already when a connection had to be opened for it, when the
+        # request is sent once more, and on the further pages of a LIST.
+        if not connection.began_ns:
+            connection.began_ns = monotonic_ns()
+        try:
+            if not connection.send(data):
+                self._poller.modify(connection.fd, READ | WRITE)
+        except OSError as error:
+            self._broken(connection, error)
+
+    def _pause(self, connection: Connection | None) -> None:
+        if connection is not None:
+            self._rest(connection)
+        if self._policy.gave_up:
+            self._busy -= 1
+        else:
+            self._wait(self._policy.hold_until_ns, None, 0)
+
+    def _wait(self, until_ns: int, task: Task | None, attempt: int) -> None:
+        self._order += 1
+        heapq.heappush(self._waiting, (until_ns, self._order, task, attempt))
+
+    def _wake(self, now: int) -> None:
+        while self._waiting and self._waiting[0][0] <= now:
+            _, _, task, attempt = heapq.heappop(self._waiting)
+            if task is None or now >= self._end_ns or self._policy.gave_up:
+                self._next(None, now)
+            else:
+                self._begin(task, attempt, None)
+
+    # Events
+
+    def _writable(self, connection: Connection) -> None:
+        if connection.state == CONNECTING:
+            failure = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failure:
+                self._broken(connection, OSError(failure, os.strerror(failure)))
+                return
+            self._poller.modify(connection.fd, READ)
+            if connection.task is None:
+                self._rest(connection)
+            else:
+                self._request(connection)
+            return
+        try:
+            if connection.flush():
+                self._poller.modify(connection.fd, READ)
+        except OSError as error:
+            self._broken(connection, error)
+
+    def _readable(self, connection: Connection) -> None:
+        try:
+            complete = connection.receive(self._buffer, self._view)
+        except (OSError, BadResponse) as error:
+            self._broken(connection, error)
+            return
+        if complete:
+            self._complete(connection)
+
+    def _complete(self, connection: Connection) -> None:
+        now = monotonic_ns()
+        task = connection.task
+        if task is None:
+            self._drop(connection)
+            return
+        op = task[0]
+        endpoint = connection.endpoint
+        if connection.pending is not None:
+            # An answer to a request that has not left whole: what is left of it may not be taken for a new one.
+            connection.close = True
+        elif connection.payload is not None:
+            self._payloads.append(connection.payload)
+            connection.payload = None
+        connection.token = ""
+        if connection.status >= 300:
+            self._release(endpoint)
+            text = describe_error(connection.status, connection.body)
+            self._leave(connection)
+            self._count_failure(task, connection.attempt, endpoint, f"http-{connection.status}", text)
+            return
+        if op == LIST:
+            connection.token = next_token(connection.body)
+            if connection.token and connection.close:
+                self._repeat(connection)
+                return
+            if connection.token:
+                self._request(connection)
+                return
+        size = connection.size if op == GET else task[2]
+        base = series_base(op, endpoint, len(self._requests))
+        self._record(base, now, now - connection.began_ns, size)
+        self._release(endpoint)
+        connection.began_ns = 0
+        if connection.close:
+            self._drop(connection)
+            self._next(None, now)
+        else:
+            self._next(connection, now)
+
+    def _broken(self, connection: Connection, error: Exception) -> None:
+        """Deal with a connection that failed; the operation on it, if any, fails or is sent once more."""
+        task, attempt, endpoint = connection.task, connection.attempt, connection.endpoint
+        stale = isinstance(error, ConnectionError) and not connection.fresh and not connection.touched
+        if task is None:
+            if connection in self._idle[endpoint]:
+                self._idle[endpoint].remove(connection)
+            self._drop(connection)
+            return
+        if stale:
+            # The server closed a kept connection while the request was on its way: every S3 request may be repeated.
+            self._repeat(connection)
+            return
+        self._drop(connection)
+        self._release(endpoint)
+        self._count_failure(task, attempt, endpoint, *_name_error(error))
+
+    def _repeat(self, connection: Connection) -> None:
+        """Send the connection's request over a new connection; its clock runs on."""
+        task, attempt, endpoint = connection.task, connection.attempt, connection.endpoint
+        assert task is not None
+        self._drop(connection)
+        try:
+            again = self._connect(endpoint)
+        except OSError as error:
+            self._release(endpoint)
+            self._count_failure(task, attempt, endpoint, *_name_error(error))
+            return
+        again.task, again.attempt, again.token = task, attempt, connection.token
+        again.began_ns = connection.began_ns
+
+    def _count_failure(self, task: Task, attempt: int, endpoint: int, kind: str, text: str) -> None:
+        now = monotonic_ns()
+        delay = -1
+        if not self._policy.forgives(kind):
+            self._recorder.fail(task[0], endpoint, now, kind, text)
+            delay = self._policy.failed(now, attempt, text)
+        # Through the queue, never by a direct call: a dead endpoint would become a recursion.
+        if delay < 0:
+            self._wait(now, None, 0)
+        else:
+            self._wait(now + delay, task, attempt + 1)
+
+    # Connections
+
+    def _connect(self, endpoint: int) -> Connection:
+        family, address = self._addresses[endpoint]
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        failure = sock.connect_ex(address)
+        if failure not in (0, errno.EINPROGRESS):
+            sock.close()
+            raise OSError(failure, os.strerror(failure))
+        connection = Connection(sock, endpoint)
+        self._by_fd[connection.fd] = connection
+        self._poller.register(connection.fd, READ | WRITE)
+        return connection
+
+    def _rest(self, connection: Connection) -> None:
+        connection.task = None
+        connection.state = IDLE
+        self._idle[connection.endpoint].append(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        connection.began_ns = 0
+        if connection.close:
+            self._drop(connection)
+        else:
+            self._rest(connection)
+
+    def _drop(self, connection: Connection) -> None:
+        if connection.payload is not None:
+            self._payloads.append(connection.payload)
+            connection.payload = None
+        if self._by_fd.get(connection.fd) is connection:
+            del self._by_fd[connection.fd]
+            self._poller.unregister(connection.fd)
+            connection.sock.close()
+
+    # Time
+
+    def _chores(self, now: int, control: Control) -> None:
+        self._recorder.roll(now)
+        if control.check(now) and not self._stop_ns:
+            self._stop_ns = now
+            self._end_ns = 0
+        if now >= self._end_ns:
+            # Lanes that pause or wait for a retry have nothing to wait for any more.
+            self._busy -= len(self._waiting)
+            self._waiting.clear()
+        for connection in list(self._by_fd.values()):
+            if connection.state == IDLE or connection.task is None:
+                continue
+            age_ns = now - connection.began_ns
+            if self._stop_ns and now - self._stop_ns > 1_000_000_000:
+                self._cut_off += 1
+                self._release(connection.endpoint)
+                self._drop(connection)
+                self._busy -= 1
+            elif connection.state == CONNECTING and age_ns > self._connect_timeout_ns:
+                text = f"no connection within {self._connect_timeout_ns / 1e9:g} s"
+                self._broken(connection, TimeoutError(text))
+            elif age_ns > self._request_timeout_ns:
+                self._broken(
+                    connection, TimeoutError(f"no answer within {self._request_timeout_ns / 1e9:g} s")
+                )
+
+
+def _name_error(error: Exception) -> tuple[str, str]:
+    """Return kind and text of what went wrong on a connection."""
+    if isinstance(error, ConnectionRefusedError):
+        return "refused", "connection refused"
+    if isinstance(error, Closed):
+        return "closed", str(error)
+    if isinstance(error, ConnectionError):
+        return "reset", "connection reset by the server"
+    if isinstance(error, TimeoutError):
+        return "timeout", str(error)
+    if isinstance(error, BadResponse):
+        return "bad-response", str(error)
+    return "unreachable", str(error)

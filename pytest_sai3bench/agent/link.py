@@ -1,0 +1,89 @@
+"""The agent's end of the conversation: messages in and out, and the watch over a controller that falls silent."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from queue import Empty, SimpleQueue
+from time import monotonic
+from typing import TYPE_CHECKING, Callable
+
+if TYPE_CHECKING:
+    from .messages import Message
+
+# An agent that has heard nothing for this long is alone: it stops its load and ends.
+SILENCE_S = 15.0
+# How long an agent that is alone may take to end in order.
+_EXIT_S = 3.0
+
+
+class Alone(Exception):
+    """The controller is gone: the connection ended, or nothing was heard for `SILENCE_S`."""
+
+
+class Link:
+    """Messages as dicts over any transport that carries text.
+
+    ``send_text`` sends one text. The transport calls `feed` with each text that arrives, None at the end, from any
+    thread.
+    """
+
+    def __init__(self, send_text: Callable[[str], None], leave: Callable[[int], None] = os._exit) -> None:
+        self._send_text = send_text
+        self._leave = leave
+        self._inbox: SimpleQueue[str | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._heard = monotonic()
+        self._over = threading.Event()
+        self.closed = False
+
+    def feed(self, text: str | None) -> None:
+        """Take a message from the transport."""
+        self._heard = monotonic()
+        if text is None:
+            self.closed = True
+        self._inbox.put(text)
+
+    def send(self, message: Message) -> None:
+        """Send a message; a broken connection shows at the next receive."""
+        text = json.dumps(message, separators=(",", ":"))
+        with self._lock:
+            try:
+                self._send_text(text)
+            except OSError:
+                self.closed = True
+
+    def receive(self, timeout_s: float) -> Message | None:
+        """Return the next message, or None after ``timeout_s``; raises `Alone` when the controller is gone."""
+        if self.closed and self._inbox.empty():
+            raise Alone
+        try:
+            text = self._inbox.get(timeout=timeout_s) if timeout_s else self._inbox.get_nowait()
+        except Empty:
+            if monotonic() - self._heard > SILENCE_S:
+                raise Alone from None
+            return None
+        if text is None:
+            raise Alone
+        message: Message = json.loads(text)
+        return message
+
+    def watch(self) -> None:
+        """Begin to send a sign of life once a second, and to end the process when the controller is gone.
+
+        The end is hard but late: load that minds its `receive` has stopped by itself long before.
+        """
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def finish(self) -> None:
+        """Stop watching: the conversation is over."""
+        self._over.set()
+
+    def _watch(self) -> None:
+        while not self._over.wait(1.0):
+            self.send({"type": "alive"})
+            if self.closed or monotonic() - self._heard > SILENCE_S:
+                if not self._over.wait(_EXIT_S):
+                    self._leave(70)
+                return

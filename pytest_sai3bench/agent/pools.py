@@ -1,0 +1,61 @@
+"""Names of existing objects, in little memory: those of prepare as numbers, all others as text."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NUMBERED = re.compile(r"(.*?(?:prepared|deletable)-)(\d{8,10})\.dat", re.DOTALL)
+_MOST = 1 << 32
+
+
+def numbered_name(stem: str, number: int) -> str:
+    """Name that prepare gives to object ``number``; ``stem`` is folder and kind, as in ``data/prepared-``."""
+    return f"{stem}{number:08d}.dat"
+
+
+def parse_numbered(name: str) -> tuple[str, int] | None:
+    """Return stem and number when ``name`` is one that `numbered_name` makes, else None."""
+    match = _NUMBERED.fullmatch(name)
+    if match is None:
+        return None
+    stem, number = match.group(1), int(match.group(2))
+    return (stem, number) if number < _MOST and numbered_name(stem, number) == name else None
+
+
+class NamePool:
+    """A fixed list of names with cheap access by position; four bytes for a name that follows prepare's naming."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        numbers: dict[str, array[int]] = {}
+        self._texts: list[str] = []
+        for name in names:
+            numbered = parse_numbered(name)
+            if numbered is None:
+                self._texts.append(name)
+                continue
+            stem, number = numbered
+            if stem not in numbers:
+                numbers[stem] = array("I")
+            numbers[stem].append(number)
+        self._numbers = sorted(numbers.items())
+        self._length = len(self._texts) + sum(len(values) for _, values in self._numbers)
+        # The common case, all names from one prepare, needs no search.
+        self._only = self._numbers[0] if len(self._numbers) == 1 and not self._texts else None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, position: int) -> str:
+        if self._only is not None:
+            stem, values = self._only
+            return f"{stem}{values[position]:08d}.dat"
+        for stem, values in self._numbers:
+            if position < len(values):
+                return f"{stem}{values[position]:08d}.dat"
+            position -= len(values)
+        return self._texts[position]

@@ -1,0 +1,205 @@
+"""Counting operations: cheap enough for the hot path, exact enough for HdrHistogram.
+
+One recorder belongs to one thread and needs no lock. Time is cut into segments (one second, and the borders of the
+measured window); a finished segment is handed over whole, so that readers never see a value that is being written.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from .buckets import UPPER_BYTES
+from .hdr import HIGHEST_NS
+from .messages import OPERATIONS
+
+if TYPE_CHECKING:
+    from collections import deque
+
+    from .messages import ErrorWire, SeriesWire
+
+BUCKETS = len(UPPER_BYTES) + 1
+SECOND_NS = 1_000_000_000
+NEVER_NS = 1 << 62
+
+
+class Series:
+    """Completed operations of one kind on one endpoint in one size bucket."""
+
+    __slots__ = ("bytes", "counts", "max_ns", "min_ns", "sum_ns")
+
+    def __init__(self) -> None:
+        self.counts: dict[int, int] = {}
+        self.bytes = 0
+        self.sum_ns = 0
+        self.min_ns = NEVER_NS
+        self.max_ns = 0
+
+    def add(self, other: Series) -> None:
+        """Take the samples of ``other`` in."""
+        self.bytes += other.bytes
+        self.sum_ns += other.sum_ns
+        self.min_ns = min(self.min_ns, other.min_ns)
+        self.max_ns = max(self.max_ns, other.max_ns)
+        counts = self.counts
+        for index, count in other.counts.items():
+            counts[index] = counts.get(index, 0) + count
+
+
+class Segment:
+    """What happened in one piece of time: series by key, failures by (operation, endpoint, kind)."""
+
+    __slots__ = ("errors", "section", "series", "tick")
+
+    def __init__(self, section: str, tick: int) -> None:
+        self.section = section
+        self.tick = tick
+        self.series: dict[int, Series] = {}
+        self.errors: dict[tuple[int, int, str], tuple[int, str]] = {}
+
+
+class Window(NamedTuple):
+    """Borders of a stage in nanoseconds of the monotonic clock; an open end is `NEVER_NS`."""
+
+    start_ns: int
+    measured_ns: int
+    end_ns: int
+
+    def section(self, now_ns: int) -> str:
+        """Return the section in which an operation that completes now belongs."""
+        if now_ns < self.measured_ns:
+            return "warmup"
+        return "measured" if now_ns < self.end_ns else "tail"
+
+    def segment_end(self, now_ns: int) -> int:
+        """Return the end of the segment that contains ``now_ns``."""
+        second = self.start_ns + ((now_ns - self.start_ns) // SECOND_NS + 1) * SECOND_NS
+        return min(border for border in (second, self.measured_ns, self.end_ns, NEVER_NS) if border > now_ns)
+
+
+class Recorder:
+    """Counts what one thread completes; finished segments collect in ``done``."""
+
+    def __init__(self, window: Window, done: deque[Segment]) -> None:
+        self._window = window
+        self._done = done
+        self._segment = Segment("warmup", 0)
+        self._series = self._segment.series
+        self._border_ns = 0
+
+    def record(self, base: int, now_ns: int, latency_ns: int, size_bytes: int) -> None:
+        """Count one success; ``base`` is `series_base` of its operation and endpoint."""
+        if now_ns >= self._border_ns:
+            self.roll(now_ns)
+        key = base + bisect_left(UPPER_BYTES, size_bytes)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series()
+        series.bytes += size_bytes
+        series.sum_ns += latency_ns
+        if latency_ns > series.max_ns:
+            series.max_ns = latency_ns
+        if latency_ns < series.min_ns:
+            series.min_ns = latency_ns
+        # hdr.index_of, written out: a call would cost as much as the formula.
+        if latency_ns > 2047:
+            if latency_ns > HIGHEST_NS:
+                latency_ns = HIGHEST_NS
+            shift = latency_ns.bit_length() - 11
+            index = (shift << 10) + (latency_ns >> shift)
+        else:
+            index = latency_ns if latency_ns > 0 else 0
+        counts = series.counts
+        if index in counts:
+            counts[index] += 1
+        else:
+            counts[index] = 1
+
+    def fail(self, op: int, endpoint: int, now_ns: int, kind: str, text: str) -> None:
+        """Count one failed attempt."""
+        if now_ns >= self._border_ns:
+            self.roll(now_ns)
+        errors = self._segment.errors
+        count, sample = errors.get((op, endpoint, kind), (0, text))
+        errors[op, endpoint, kind] = (count + 1, sample)
+
+    def roll(self, now_ns: int) -> None:
+        """Hand the current segment over when ``now_ns`` lies beyond it; harmless at any time."""
+        if now_ns < self._border_ns:
+            return
+        self.flush()
+        window = self._window
+        self._segment = Segment(window.section(now_ns), max(0, now_ns - window.start_ns) // SECOND_NS)
+        self._series = self._segment.series
+        self._border_ns = window.segment_end(now_ns)
+
+    def flush(self) -> None:
+        """Hand over what is there; only the owning thread may call it."""
+        if self._segment.series or self._segment.errors:
+            self._done.append(self._segment)
+        self._segment = Segment(self._segment.section, self._segment.tick)
+        self._series = self._segment.series
+
+
+def series_base(op: int, endpoint: int, endpoints: int) -> int:
+    """Key of bucket 0 of an operation (index in `OPERATIONS`) on an endpoint; buckets follow one by one."""
+    return (op * endpoints + endpoint) * BUCKETS
+
+
+class Totals:
+    """Sum of segments by section, in the form of messages."""
+
+    def __init__(self, endpoints: int) -> None:
+        self._endpoints = endpoints
+        self.series: dict[str, dict[int, Series]] = {}
+        self.errors: dict[tuple[str, int, int, str], tuple[int, str]] = {}
+
+    def add(self, segment: Segment) -> None:
+        """Take a finished segment in."""
+        section = self.series.setdefault(segment.section, {})
+        for key, series in segment.series.items():
+            known = section.get(key)
+            if known is None:
+                known = section[key] = Series()
+            known.add(series)
+        for (op, endpoint, kind), (count, text) in segment.errors.items():
+            before, sample = self.errors.get((segment.section, op, endpoint, kind), (0, text))
+            self.errors[segment.section, op, endpoint, kind] = (before + count, sample)
+
+    def sections_wire(self) -> dict[str, list[SeriesWire]]:
+        """Return all series as builtins."""
+        return {
+            section: [self._series_wire(key, series) for key, series in sorted(table.items())]
+            for section, table in self.series.items()
+        }
+
+    def errors_wire(self) -> list[ErrorWire]:
+        """Return all failures as builtins."""
+        return [
+            {
+                "section": section,
+                "op": OPERATIONS[op],
+                "endpoint": endpoint,
+                "kind": kind,
+                "count": count,
+                "sample": sample,
+            }
+            for (section, op, endpoint, kind), (count, sample) in sorted(self.errors.items())
+        ]
+
+    def _series_wire(self, key: int, series: Series) -> SeriesWire:
+        place, bucket = divmod(key, BUCKETS)
+        op, endpoint = divmod(place, self._endpoints)
+        index = sorted(series.counts)
+        return {
+            "op": OPERATIONS[op],
+            "endpoint": endpoint,
+            "bucket": bucket,
+            "count": sum(series.counts.values()),
+            "bytes": series.bytes,
+            "sum_ns": series.sum_ns,
+            "min_ns": series.min_ns,
+            "max_ns": series.max_ns,
+            "index": index,
+            "counts": [series.counts[i] for i in index],
+        }

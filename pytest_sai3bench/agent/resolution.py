@@ -1,0 +1,101 @@
+"""What must be known before the clock starts: which objects exist, and which are missing."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, Callable
+
+from .patterns import parse_pattern
+from .pools import NamePool, parse_numbered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .engine import Engine
+
+
+class StageFailed(Exception):
+    """A stage that cannot begin; ``kind`` as in `messages.FAILURE_KINDS`."""
+
+    def __init__(self, kind: str, detail: str, endpoint: int = 0) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+        self.endpoint = endpoint
+
+
+def resolve_pools(
+    operations: list[dict[str, Any]], engine: Engine, breathe: Callable[[], None]
+) -> list[NamePool | None]:
+    """Return the pool of each operation that works on existing objects, None for the others.
+
+    ``breathe`` is called now and then during long listings. Raises `StageFailed` when a path matches nothing.
+    """
+    pools: list[NamePool | None] = []
+    known: dict[tuple[str, str], NamePool] = {}
+    for operation in operations:
+        if operation["op"] not in ("get", "stat", "delete") or not operation["weight"]:
+            pools.append(None)
+            continue
+        key = (operation["path"], operation["pool"])
+        if key not in known:
+            known[key] = _resolve(operation, engine, breathe)
+        pools.append(known[key])
+    return pools
+
+
+def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], None]) -> NamePool:
+    path = engine.encode(operation["path"])
+    pattern = parse_pattern(path)
+    if pattern.exact:
+        if engine.exists(pattern.exact):
+            return NamePool([pattern.exact])
+        raise StageFailed("no-match", f"{operation['where']}: {operation['op']}: there is no object {path}")
+    listed = 0
+
+    def matching() -> Iterator[str]:
+        nonlocal listed
+        for name in engine.names(pattern.folder, recursive=pattern.recursive):
+            listed += 1
+            if listed % 1000 == 0:
+                breathe()
+            if pattern.regex is None or pattern.regex.fullmatch(name):
+                yield name
+
+    if operation["pool"] == "all":
+        pool = NamePool(matching())
+    else:
+        wanted = operation["pool"] == "deletable"
+        pool = NamePool(name for name in matching() if _is_deletable(name) is wanted)
+        if wanted and not len(pool):
+            pool = NamePool(matching())
+    if not len(pool):
+        shown = pattern.folder or "the endpoint's root"
+        raise StageFailed(
+            "no-match",
+            f"{operation['where']}: {operation['op']}: {operation['path'] or '(no path)'} matches none of the {listed} "
+            f"objects in {shown}",
+        )
+    return pool
+
+
+def _is_deletable(name: str) -> bool:
+    numbered = parse_numbered(name)
+    return numbered is not None and numbered[0].endswith("deletable-")
+
+
+def find_missing(
+    objects: dict[str, Any], engine: Engine, breathe: Callable[[], None], *, look: bool
+) -> array[int]:
+    """Return the numbers of this worker's share of ``objects`` that do not exist; without ``look`` all of them."""
+    stem = engine.encode(objects["folder"]) + objects["stem"] + "-"
+    share, shares, count = objects["share"], objects["shares"], objects["count"]
+    present = bytearray(count)
+    if look:
+        for position, name in enumerate(engine.names(engine.encode(objects["folder"]), recursive=False)):
+            if position % 1000 == 0:
+                breathe()
+            numbered = parse_numbered(name)
+            if numbered is not None and numbered[0] == stem and numbered[1] < count:
+                present[numbered[1]] = 1
+    return array("I", (number for number in range(share, count, shares) if not present[number]))

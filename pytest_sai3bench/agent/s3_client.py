@@ -1,0 +1,123 @@
+"""One S3 request at a time, blocking, on a connection of its own: listings and checks before the clock starts."""
+
+from __future__ import annotations
+
+import socket
+from time import monotonic
+from typing import TYPE_CHECKING, NamedTuple
+
+from .connection import Connection
+from .messages import STAT
+from .response import BadResponse
+from .s3_requests import describe_error, error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .s3_requests import S3Requests
+
+_BUFFER_BYTES = 64 << 10
+
+
+class RequestFailed(OSError):
+    """A request that got no useful answer; ``kind`` is one of the failure kinds of `messages`."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.detail = detail
+
+
+class Answer(NamedTuple):
+    """Status and body of an answer."""
+
+    status: int
+    body: bytes
+
+
+def resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:
+    """Return (family, address) to connect to; raises `RequestFailed` when the name does not resolve."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except socket.gaierror as error:
+        raise RequestFailed("unresolved", f"{host}: {error.strerror}") from None
+    return family, address
+
+
+class S3Client:
+    """Talks to one endpoint; every request has the time limit given, as a whole."""
+
+    def __init__(
+        self,
+        requests: S3Requests,
+        address: tuple[int, tuple[object, ...]],
+        *,
+        connect_timeout_s: float,
+        timeout_s: float,
+    ) -> None:
+        self._requests = requests
+        self._family, self._address = address
+        self._connect_timeout_s = connect_timeout_s
+        self._timeout_s = timeout_s
+
+    def request(self, head: bytes, *, bodiless: bool = False) -> Answer:
+        """Send ``head`` and return the whole answer; raises `RequestFailed` when none comes."""
+        buffer = bytearray(_BUFFER_BYTES)
+        view = memoryview(buffer)
+        deadline = monotonic() + self._timeout_s
+        with socket.socket(self._family, socket.SOCK_STREAM) as sock:
+            sock.settimeout(self._connect_timeout_s)
+            try:
+                sock.connect(self._address)
+                connection = Connection(sock, 0)
+                connection.expect(bodiless=bodiless, keep=True)
+                sock.sendall(head)
+                while True:
+                    sock.settimeout(max(0.001, deadline - monotonic()))
+                    if connection.receive(buffer, view):
+                        return Answer(connection.status, connection.body)
+            except ConnectionRefusedError:
+                raise RequestFailed("refused", "connection refused") from None
+            except (TimeoutError, socket.timeout):
+                raise RequestFailed("timeout", f"no answer within {self._timeout_s:g} s") from None
+            except BadResponse as error:
+                raise RequestFailed("not-http", str(error)) from None
+            except OSError as error:
+                raise RequestFailed("unreachable", error.strerror or str(error)) from None
+
+    def check(self) -> None:
+        """List one object of the bucket; raises `RequestFailed` with the cause when the endpoint is not usable."""
+        _raise_for(self.request(self._requests.list("", "", most=1)))
+
+    def exists(self, key: str) -> bool:
+        """Tell whether an object is there (a 403 to HEAD counts as not there)."""
+        return self.request(self._requests.object(STAT, key), bodiless=True).status == 200
+
+    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+        """Yield the keys below ``folder``, page by page, percent-encoded and relative to the endpoint."""
+        token = ""
+        while True:
+            answer = self.request(self._requests.list(folder, token, recursive=recursive))
+            _raise_for(answer)
+            try:
+                page = self._requests.parse_page(answer.body)
+            except ValueError as error:
+                raise RequestFailed("other", str(error)) from None
+            yield from page.keys
+            token = page.token
+            if not token:
+                return
+
+
+def _raise_for(answer: Answer) -> None:
+    if answer.status < 300:
+        return
+    code = error_code(answer.body)
+    kinds = {
+        "SignatureDoesNotMatch": "bad-secret",
+        "InvalidAccessKeyId": "unknown-key",
+        "NoSuchBucket": "no-bucket",
+        "AccessDenied": "denied",
+    }
+    kind = kinds.get(code, "denied" if answer.status == 403 else "other")
+    raise RequestFailed(kind, describe_error(answer.status, answer.body))

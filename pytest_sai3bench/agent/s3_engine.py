@@ -1,0 +1,97 @@
+"""S3 storage: the event loop for load, a blocking client for what comes before it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .connection import MSG_TRUNC
+from .http_loop import HttpLoop
+from .payload import make_pool
+from .s3_client import RequestFailed, S3Client, resolve
+from .s3_requests import S3Requests, quote_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .engine import Load
+    from .messages import CheckWire
+    from .sigv4 import Credentials
+
+# A check should answer soon; a storage that needs longer for one object is not usable.
+_CHECK_TIMEOUT_S = 30.0
+
+
+class S3Engine:
+    """Implements `engine.Engine` for ``s3://`` endpoints."""
+
+    read_sink = "discard" if MSG_TRUNC else "copy"
+    threads = False
+
+    def __init__(self, plan: dict[str, Any], credentials: Credentials | None) -> None:
+        self._plan = plan
+        self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
+        self._addresses: list[tuple[int, tuple[object, ...]]] = []
+        self._loop: HttpLoop | None = None
+
+    def check(self, *, write: bool) -> list[CheckWire]:  # noqa: ARG002 - S3 tells at the first PUT
+        """See `Engine.check`."""
+        checks: list[CheckWire] = []
+        for index, endpoint in enumerate(self._plan["endpoints"]):
+            try:
+                address = resolve(endpoint["host"], endpoint["port"])
+                self._addresses.append(address)
+                self._client(index, _CHECK_TIMEOUT_S).check()
+            except RequestFailed as failure:
+                checks.append({"endpoint": index, "kind": failure.kind, "detail": failure.detail})
+            else:
+                checks.append({"endpoint": index, "kind": "", "detail": ""})
+        return checks
+
+    def encode(self, path: str) -> str:
+        """See `Engine.encode`; ``*`` stays what it is."""
+        return "*".join(quote_key(part) for part in path.split("*"))
+
+    def exists(self, name: str) -> bool:
+        """See `Engine.exists`."""
+        return self._client(0, self._plan["request_timeout_s"]).exists(name)
+
+    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+        """See `Engine.names`."""
+        return self._client(0, self._plan["request_timeout_s"]).names(folder, recursive=recursive)
+
+    def make_folder(self, folder: str) -> None:
+        """Do nothing: an object store has no folders."""
+
+    def remove_folders(self) -> None:
+        """Do nothing: an object store has no folders."""
+
+    def open(self) -> None:
+        """See `Engine.open`."""
+        if self._loop is None:
+            self._loop = HttpLoop(
+                self._requests,
+                self._addresses,
+                lanes=self._plan["lanes"],
+                pool=make_pool(self._plan["seed"]),
+                connect_timeout_s=self._plan["connect_timeout_s"],
+                request_timeout_s=self._plan["request_timeout_s"],
+            )
+        self._loop.open()
+
+    def run(self, load: Load) -> int:
+        """See `Engine.run`."""
+        assert self._loop is not None
+        return self._loop.run(load)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        if self._loop is not None:
+            self._loop.close()
+
+    def _client(self, endpoint: int, timeout_s: float) -> S3Client:
+        return S3Client(
+            self._requests[endpoint],
+            self._addresses[endpoint],
+            connect_timeout_s=self._plan["connect_timeout_s"],
+            timeout_s=timeout_s,
+        )

@@ -1,0 +1,121 @@
+"""S3 requests of one endpoint, and what their answers say (path style, REST API of 2006-03-01)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote_plus
+from xml.etree import ElementTree as ET
+
+from .messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
+from .sigv4 import Credentials, Signer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_METHODS = {GET: "GET", PUT: "PUT", LIST: "GET", STAT: "HEAD", DELETE: "DELETE"}
+# By operation, so that the hot path indexes a tuple.
+METHODS = tuple(_METHODS.get(op, "") for op in range(len(OPERATIONS)))
+_TAG = {name: re.compile(rf"<{name}>(.*?)</{name}>".encode(), re.DOTALL) for name in ("Code", "Message")}
+_TRUNCATED = re.compile(rb"<IsTruncated>\s*true\s*</IsTruncated>")
+_TOKEN = re.compile(rb"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
+_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'"}
+
+
+def quote_key(key: str) -> str:
+    """Percent-encode an object's key for path and signature (S3 encodes once and keeps slashes)."""
+    return quote(key, safe="/~")
+
+
+def _quote_value(value: str) -> str:
+    return quote(value, safe="~")
+
+
+class Listed(NamedTuple):
+    """One page of a listing: keys relative to the endpoint, and the token of the next page (empty at the end)."""
+
+    keys: list[str]
+    token: str
+
+
+class S3Requests:
+    """Builds the requests of one endpoint; keys are percent-encoded and relative to its bucket and prefix."""
+
+    def __init__(self, endpoint: dict[str, object], credentials: Credentials | None) -> None:
+        host, port = str(endpoint["host"]), int(str(endpoint["port"]))
+        shown = f"[{host}]" if ":" in host else host
+        self._signer = Signer(shown if port == 80 else f"{shown}:{port}", credentials)
+        self.prefix = str(endpoint["prefix"])
+        self._bucket = "/" + quote(str(endpoint["bucket"]))
+        self._base = f"{self._bucket}/{quote_key(self.prefix)}"
+
+    def object(self, op: int, key: str) -> bytes:
+        """Return the head of a GET, STAT or DELETE."""
+        return self._signer.head(METHODS[op], self._base + key, "")
+
+    def put(self, key: str, size_bytes: int) -> bytes:
+        """Return the head of a PUT."""
+        return self._signer.head("PUT", self._base + key, "", f"Content-Length: {size_bytes}\r\n")
+
+    def list(self, folder: str, token: str, *, recursive: bool = True, most: int = 1000) -> bytes:
+        """Return the head of one page of ListObjectsV2; ``folder`` is percent-encoded like a key."""
+        # In the order of their names, which is what the signature wants.
+        query = f"continuation-token={_quote_value(token)}&" if token else ""
+        if not recursive:
+            query += "delimiter=%2F&"
+        prefix = _quote_value(self.prefix + unquote_plus(folder.replace("+", "%2B")))
+        query += f"encoding-type=url&list-type=2&max-keys={most}&prefix={prefix}"
+        return self._signer.head("GET", self._bucket, query)
+
+    def parse_page(self, body: bytes) -> Listed:
+        """Return the keys of a page, percent-encoded; raises ValueError when it is not a listing."""
+        try:
+            root = ET.fromstring(body)  # noqa: S314 - expat bounds entity expansion
+        except ET.ParseError as error:
+            raise ValueError(f"the listing is not XML: {error}") from None
+        space = root.tag[: root.tag.find("}") + 1]
+        if root.tag != f"{space}ListBucketResult":
+            raise ValueError(f"expected a ListBucketResult, got {root.tag[len(space) :]}")
+        encoded = root.findtext(f"{space}EncodingType") == "url"
+        keys = [quote_key(key) for key in self._keys(root, space, encoded=encoded)]
+        token = root.findtext(f"{space}NextContinuationToken", "")
+        return Listed(keys, token if root.findtext(f"{space}IsTruncated") == "true" else "")
+
+    def _keys(self, root: ET.Element, space: str, *, encoded: bool) -> Iterator[str]:
+        for item in root.iter(f"{space}Key"):
+            key = unquote_plus(item.text or "") if encoded else item.text or ""
+            # A key that ends in a slash stands for a folder, not for an object with data.
+            if key.startswith(self.prefix) and not key.endswith("/"):
+                yield key[len(self.prefix) :]
+
+
+def next_token(body: bytes) -> str:
+    """Return the token of the page after this one, empty at the end: the cheap way, for LIST as a measured operation."""
+    if not _TRUNCATED.search(body):
+        return ""
+    match = _TOKEN.search(body)
+    return _unescape(match.group(1).decode()) if match else ""
+
+
+def _unescape(text: str) -> str:
+    for entity, character in _ENTITIES.items():
+        text = text.replace(entity, character)
+    return text.replace("&amp;", "&")
+
+
+def describe_error(status: int, body: bytes) -> str:
+    """Return status, code and message of an error answer: ``403 SignatureDoesNotMatch: The request …``."""
+    parts = [str(status)]
+    code, message = (_TAG[name].search(body) for name in ("Code", "Message"))
+    if code:
+        parts.append(code.group(1).decode(errors="replace"))
+    text = " ".join(parts)
+    if message:
+        text += f": {_unescape(message.group(1).decode(errors='replace'))[:200]}"
+    return text
+
+
+def error_code(body: bytes) -> str:
+    """Return the S3 error code of an answer's body, empty without one."""
+    code = _TAG["Code"].search(body)
+    return code.group(1).decode(errors="replace") if code else ""

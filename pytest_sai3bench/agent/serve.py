@@ -1,0 +1,198 @@
+"""The agent's main loop: answers the controller until it says goodbye or is gone (see `messages`)."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import time
+import traceback
+from collections import deque
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any
+
+from . import PROTOCOL
+from .link import Alone
+from .recorder import SECOND_NS, Totals
+from .resolution import StageFailed
+from .sigv4 import Credentials
+from .stages import Prepared, Worker
+
+if TYPE_CHECKING:
+    from .link import Link
+    from .messages import Message
+    from .recorder import Segment
+
+_POLL_S = 1.0
+
+
+class _Aborted(Exception):
+    """The controller wants the stage to end before it began."""
+
+
+def serve(link: Link) -> None:
+    """Hold the conversation; returns when it is over."""
+    link.watch()
+    try:
+        _Conversation(link).hold()
+    except Alone:
+        pass
+    finally:
+        link.finish()
+
+
+class _Conversation:
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._worker: Worker | None = None
+        self._prepared: Prepared | None = None
+
+    def hold(self) -> None:
+        while True:
+            message = self._link.receive(_POLL_S)
+            if message is None:
+                continue
+            if message["type"] == "bye":
+                if self._worker is not None:
+                    self._worker.engine.close()
+                self._link.send({"type": "bye"})
+                return
+            try:
+                self._answer(message)
+            except Alone:
+                raise
+            except Exception:  # noqa: BLE001 - a bug of ours must reach the controller with its traceback
+                self._link.send(
+                    {
+                        "type": "failed",
+                        "stage": -1,
+                        "kind": "internal",
+                        "detail": traceback.format_exc(),
+                        "endpoint": 0,
+                    }
+                )
+
+    def _answer(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "hello":
+            self._link.send(_hello())
+        elif kind == "ping":
+            self._link.send({"type": "pong", "number": message["number"], "now_ns": monotonic_ns()})
+        elif kind == "plan":
+            keys = message["credentials"]
+            self._worker = Worker(message["plan"], Credentials(**keys) if keys else None)
+            self._link.send({"type": "preflight", "checks": self._worker.check()})
+        elif kind == "stage":
+            self._prepare(message["stage"])
+        elif kind == "start":
+            self._run(message["at_ns"])
+        # alive, ack and a late abort need no answer.
+
+    def _prepare(self, index: int) -> None:
+        assert self._worker is not None
+        try:
+            self._prepared = self._worker.prepare(index, self._breathe)
+        except StageFailed as failure:
+            self._link.send(
+                {
+                    "type": "failed",
+                    "stage": index,
+                    "kind": failure.kind,
+                    "detail": failure.detail,
+                    "endpoint": failure.endpoint,
+                }
+            )
+        except _Aborted:
+            self._link.send(
+                {
+                    "type": "failed",
+                    "stage": index,
+                    "kind": "aborted",
+                    "detail": "stopped on request",
+                    "endpoint": 0,
+                }
+            )
+        else:
+            self._link.send({"type": "ready", "stage": index})
+
+    def _breathe(self) -> None:
+        message = self._link.receive(0)
+        while message is not None:
+            if message["type"] == "abort":
+                raise _Aborted
+            message = self._link.receive(0)
+
+    def _run(self, at_ns: int) -> None:
+        assert self._worker is not None
+        assert self._prepared is not None
+        prepared, self._prepared = self._prepared, None
+        reins = _Reins(self._link, prepared.number, len(self._worker.plan["endpoints"]))
+        while (wait_ns := at_ns - monotonic_ns()) > 0:
+            time.sleep(min(wait_ns, SECOND_NS) / 1e9)
+            reins.check(monotonic_ns())
+        result = self._worker.run(prepared, at_ns, reins, reins.done, reins.totals)
+        self._link.send(dict(result))
+        delay_s = prepared.stage["delay_s"]
+        if delay_s and result["outcome"] == "completed" and result["sections"]:
+            end_ns = monotonic_ns() + int(delay_s * 1e9)
+            while monotonic_ns() < end_ns and not reins.check(monotonic_ns()):
+                time.sleep(0.05)
+        self._link.send({"type": "rested", "stage": prepared.number})
+
+
+class _Reins:
+    """Implements `engine.Control`: sends ticks, listens for an abort."""
+
+    def __init__(self, link: Link, stage: int, endpoints: int) -> None:
+        self.done: deque[Segment] = deque()
+        self.totals = Totals(endpoints)
+        self._link = link
+        self._stage = stage
+        self._endpoints = endpoints
+        self._stopped = False
+
+    def check(self, now_ns: int) -> bool:  # noqa: ARG002 - the clock of the protocol
+        self._send_ticks()
+        if self._stopped:
+            return True
+        try:
+            message = self._link.receive(0)
+            while message is not None:
+                self._stopped = self._stopped or message["type"] == "abort"
+                message = self._link.receive(0)
+        except Alone:
+            # Stop in order; the conversation will notice the end by itself.
+            self._stopped = True
+        return self._stopped
+
+    def _send_ticks(self) -> None:
+        deltas: dict[int, Totals] = {}
+        while self.done:
+            segment = self.done.popleft()
+            self.totals.add(segment)
+            deltas.setdefault(segment.tick, Totals(self._endpoints)).add(segment)
+        for tick, delta in deltas.items():
+            self._link.send(
+                {
+                    "type": "tick",
+                    "stage": self._stage,
+                    "tick": tick,
+                    "sections": delta.sections_wire(),
+                    "errors": delta.errors_wire(),
+                }
+            )
+
+
+def _hello() -> dict[str, Any]:
+    return {
+        "type": "hello",
+        "protocol": PROTOCOL,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "cores": os.cpu_count() or 1,
+        "pid": os.getpid(),
+        "executable": sys.executable,
+        "now_ns": monotonic_ns(),
+    }

@@ -1,0 +1,37 @@
+"""Object sizes, drawn afresh for every PUT."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Callable
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+def make_sampler(size: dict[str, Any], rng: Random) -> Callable[[], int]:
+    """Return a function that draws one size in bytes; ``size`` is a plan's size (kind, low, high, mean, std_dev)."""
+    low, high = int(size["low"]), int(size["high"])
+    if size["kind"] == "fixed" or low == high:
+        return lambda: low
+    if size["kind"] == "uniform":
+        span = high - low + 1
+        return lambda: low + int(rng.random() * span)
+    return _lognormal(float(size["mean"]), float(size["std_dev"]), low, high, rng)
+
+
+def _lognormal(mean: float, std_dev: float, low: int, high: int, rng: Random) -> Callable[[], int]:
+    # Mean and deviation are those of the sizes, not of their logarithms:
+    # sigma² = ln(1 + s²/m²), mu = ln(m) - sigma²/2 (moments of the log-normal distribution).
+    variance = math.log1p((std_dev / mean) ** 2)
+    sigma = math.sqrt(variance)
+    mu = math.log(mean) - variance / 2
+
+    def draw() -> int:
+        for _ in range(100):
+            size = round(rng.lognormvariate(mu, sigma))
+            if low <= size <= high:
+                return size
+        return min(max(size, low), high)
+
+    return draw

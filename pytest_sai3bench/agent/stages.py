@@ -1,0 +1,186 @@
+"""One worker's way through the stages of its plan: what each stage needs, does and leaves behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+from random import Random
+from time import monotonic_ns
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+
+from .balance import make_balancer
+from .engine import Load
+from .file_engine import FileEngine
+from .policy import ErrorPolicy
+from .recorder import NEVER_NS, Totals, Window
+from .resolution import StageFailed, find_missing, resolve_pools
+from .s3_client import RequestFailed
+from .s3_engine import S3Engine
+from .sizes import make_sampler
+from .sources import Chain, Created, Missing, Mix, Removals
+
+if TYPE_CHECKING:
+    from array import array
+    from collections import deque
+
+    from .engine import Control, Engine
+    from .messages import CheckWire, ResultWire
+    from .recorder import Segment
+    from .sigv4 import Credentials
+
+# What a missing object is called when it was to be deleted.
+_ABSENT = frozenset({"missing", "http-404"})
+
+
+class Prepared(NamedTuple):
+    """A stage that is ready to start; ``number`` is its place in the plan."""
+
+    number: int
+    stage: dict[str, Any]
+    source: Mix | Chain | Removals
+
+
+class Worker:
+    """Carries a plan out, stage by stage; remembers what it made, so that cleanup removes that and nothing else."""
+
+    def __init__(self, plan: dict[str, Any], credentials: Credentials | None) -> None:
+        self.plan = plan
+        self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
+        scheme = plan["endpoints"][0]["scheme"]
+        self.engine: Engine = S3Engine(plan, credentials) if scheme == "s3" else FileEngine(plan)
+        self._made: list[tuple[str, array[int]]] = []
+        self._created: list[Created] = []
+
+    def check(self) -> list[CheckWire]:
+        """Try this worker's endpoints."""
+        writes = any(
+            stage["kind"] == "prepare"
+            or any(operation["op"] in ("put", "delete") for operation in stage["operations"])
+            for stage in self.plan["stages"]
+        )
+        return self.engine.check(write=writes)
+
+    def prepare(self, index: int, breathe: Callable[[], None]) -> Prepared:
+        """Get stage ``index`` ready; raises `StageFailed` when it cannot begin."""
+        stage = self.plan["stages"][index]
+        try:
+            if stage["kind"] == "prepare":
+                source: Mix | Chain | Removals = self._missing(stage, breathe)
+            elif stage["kind"] == "workload":
+                source = self._mix(stage, breathe)
+            else:
+                source = Removals(self._made, self._created)
+            self.engine.open()
+        except RequestFailed as failure:
+            raise StageFailed(failure.kind, failure.detail) from failure
+        gc.collect()
+        return Prepared(index, stage, source)
+
+    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Chain:
+        parts = []
+        for objects in stage["objects"]:
+            numbers = find_missing(objects, self.engine, breathe, look=stage["look"])
+            if not stage["create"]:
+                continue
+            self.engine.make_folder(objects["folder"])
+            stem = f"{self.engine.encode(objects['folder'])}{objects['stem']}-"
+            parts.append(Missing(stem, numbers, make_sampler(objects["size"], self._rng)))
+            self._made.append((stem, numbers))
+        return Chain(parts)
+
+    def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
+        for operation in stage["operations"]:
+            if operation["op"] == "put":
+                self.engine.make_folder(operation["path"])
+        pools = resolve_pools(stage["operations"], self.engine, breathe)
+        operations = [
+            dict(operation, path=self.engine.encode(operation["path"])) for operation in stage["operations"]
+        ]
+        mix = Mix(
+            operations,
+            pools,
+            worker=self.plan["worker"],
+            workers=self.plan["workers"],
+            rng=self._rng,
+            # Not from the seed: a second run must not meet the objects of the first.
+            base=int.from_bytes(os.urandom(8), "little"),
+        )
+        self._created.extend(mix.created)
+        return mix
+
+    def run(
+        self, prepared: Prepared, start_ns: int, control: Control, done: deque[Segment], totals: Totals
+    ) -> ResultWire:
+        """Run a stage from ``start_ns`` on and return what it measured; ``totals`` is filled by the control."""
+        stage = prepared.stage
+        workload = stage["kind"] == "workload"
+        measured_ns = start_ns + int(stage["warmup_s"] * 1e9)
+        end_ns = measured_ns + int(stage["duration_s"] * 1e9) if workload else NEVER_NS
+        window = Window(start_ns, measured_ns, end_ns)
+        policy = ErrorPolicy(self.plan["errors"], self._rng, forgiven=_forgiven(stage))
+        endpoints = len(self.plan["endpoints"])
+        balancer = make_balancer(
+            self.plan["strategy"], endpoints, self.plan["worker"], threads=self.engine.threads
+        )
+        # No cycles are made on the hot path; a collection in the middle of a run would show up as latency.
+        gc.disable()
+        cpu_s, started_ns = _cpu_s(), monotonic_ns()
+        try:
+            cut_off = self.engine.run(Load(prepared.source, window, done, balancer, policy, control))
+        finally:
+            gc.enable()
+        ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
+        stopped = control.check(ended_ns)
+        if stage["kind"] == "cleanup" and not stopped:
+            self.engine.remove_folders()
+        notes = list(getattr(prepared.source, "notes", ()))
+        if cut_off:
+            notes.append(f"{cut_off} operations were cut off by the stop")
+        outcome = "completed"
+        if policy.gave_up:
+            outcome = "gave-up"
+        elif stopped:
+            outcome = "aborted"
+        elif workload and ended_ns < end_ns:
+            outcome = "exhausted"
+        return {
+            "type": "result",
+            "stage": prepared.number,
+            "outcome": outcome,
+            "reason": policy.gave_up,
+            "planned_start_ns": start_ns,
+            "started_ns": started_ns,
+            "ended_ns": ended_ns,
+            "window_ns": [min(measured_ns, ended_ns), min(end_ns, ended_ns)],
+            "sections": totals.sections_wire(),
+            "errors": totals.errors_wire(),
+            "retries": policy.retries,
+            "cpu_s": cpu_s,
+            "max_rss_bytes": _peak_memory(),
+            "read_sink": self.engine.read_sink,
+            "notes": notes,
+        }
+
+
+def _forgiven(stage: dict[str, Any]) -> frozenset[str]:
+    if stage["kind"] != "cleanup" or stage["mode"] == "strict":
+        return frozenset()
+    return _ABSENT if stage["mode"] == "tolerant" else frozenset({"*"})
+
+
+def _cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def _peak_memory() -> int:
+    """Return the peak of resident memory in bytes; ru_maxrss would include that of the process that started us."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
