@@ -1,0 +1,212 @@
+"""What a user reads about a rule that is wrong, word by word."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_sai3bench.thresholds.grammar import parse
+from pytest_sai3bench.thresholds.rules import RuleError
+
+METRICS = (
+    "a metric is one of throughput, ops, count, errors, error_rate, mean, p50, p90, p95, p99, p999, max, "
+    "imbalance, idle, start_skew, cpu"
+)
+SCOPES = (
+    "a scope is one of total, meta, get, put, list, stat, delete, mkdir, rmdir, endpoints, agents, "
+    "endpoint[...], agent[...]"
+)
+COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
+
+
+def message_of(text: str) -> str:
+    with pytest.raises(RuleError) as caught:
+        parse(text)
+    assert caught.value.text == text
+    assert str(caught.value) == f"col {caught.value.column}: {caught.value.message}"
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("get.p98 < 20 ms", "col 5: 'p98' is not a metric; did you mean 'p95' or 'p99'?"),
+        ("get.p100 < 20 ms", "col 5: 'p100' is not a metric; did you mean 'p999' or 'max'?"),
+        ("get.p1 < 20 ms", "col 5: 'p1' is not a metric; did you mean 'p50'?"),
+        ("get.troughput > 5 MB/s", "col 5: 'troughput' is not a metric; did you mean 'throughput'?"),
+        ("avg < 20 ms", "col 1: 'avg' is not a metric; did you mean 'mean'?"),
+        ("get.min < 20 ms", f"col 5: 'min' is not a metric; {METRICS}"),
+        ("get < 20 ms", "col 1: a metric is missing after 'get': write get.p99"),
+        ("endpoint[2] < 20 ms", "col 1: a metric is missing after 'endpoint[2]': write endpoint[2].p99"),
+        ("each(agent) < 20 ms", "col 1: a metric is missing after 'each(agent)': write each(agent).p99"),
+        (
+            "endpoints < 5%",
+            "col 1: a metric is missing after 'endpoints': write endpoints.imbalance or endpoints.idle",
+        ),
+        ("get.p99(3) < 20 ms", "col 5: 'p99(3)' has brackets too many: write p99"),
+    ],
+)
+def test_metric(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("gett.p99 < 20 ms", "col 1: 'gett' is not a scope; did you mean 'get'?"),
+        (" GET.p99 < 20 ms", "col 2: 'GET' is not a scope; did you mean 'get'?"),
+        ("bucket.p99 < 20 ms", f"col 1: 'bucket' is not a scope; {SCOPES}"),
+        ("get[1].p99 < 20 ms", "col 1: 'get[1]' has brackets too many: write get.p99"),
+        ("get.latency.p99 < 20 ms", "col 5: 'latency' does not belong here: write get.p99"),
+        (
+            "endpoint[1].get.put.p99 < 20 ms",
+            "col 17: 'put' does not belong here: write endpoint[1].get.p99",
+        ),
+        (
+            "endpoint.p99 < 20 ms",
+            "col 1: 'endpoint' does not say which: write endpoint[1], endpoint[URI] or each(endpoint)",
+        ),
+        (
+            "agent[].p99 < 20 ms",
+            "col 1: 'agent[]' does not say which: write agent[1], agent[id] or each(agent)",
+        ),
+        ("each(host).p99 < 20 ms", "col 1: 'each(host)' is not known: write each(endpoint) or each(agent)"),
+        (
+            "each(endpoint).endpoint[2].p99 < 20 ms",
+            "col 16: 'endpoint[2]' cannot follow each(endpoint): write each(endpoint).p99",
+        ),
+        ("endpoint[2.p99 < 20 ms", "col 9: '[' is never closed: ']' is missing"),
+        (
+            "get.9 < 20 ms",
+            "col 5: '9 < 20 ms' does not start a scope or metric: write for example get.p99 < 20 ms",
+        ),
+        ("get.", "col 5: the rule ends before a scope or metric: write for example get.p99 < 20 ms"),
+        ("", "col 1: the rule is empty: write for example get.p99 < 20 ms"),
+    ],
+)
+def test_scope(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "endpoints.p99 < 20 ms",
+            "col 1: 'endpoints' has imbalance and idle only: for the p99 of every endpoint write each(endpoint).p99",
+        ),
+        (
+            "agents.errors == 0",
+            "col 1: 'agents' has start_skew and cpu only: for the errors of every agent write each(agent).errors",
+        ),
+        ("get.imbalance < 5%", "col 1: imbalance belongs to the set of endpoints: write endpoints.imbalance"),
+        ("idle == 0", "col 1: idle belongs to the set of endpoints: write endpoints.idle"),
+        (
+            "agent[1].get.cpu < 80%",
+            "col 10: cpu belongs to agents: write agents.cpu, agent[1].cpu or each(agent).cpu",
+        ),
+        ("meta.throughput > 5 MB/s", "col 1: meta moves no bytes: throughput belongs to total, get and put"),
+    ],
+)
+def test_metric_of_another_scope(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("get.p99", "col 8: a comparison is missing: write get.p99 < 20 ms"),
+        ("each(endpoint).errors", "col 22: a comparison is missing: write each(endpoint).errors == 0"),
+        ("get.p99 => 20 ms", "col 9: '=>' is not a comparison; did you mean '>='?"),
+        ("errors = 0", "col 8: '=' is not a comparison; did you mean '=='?"),
+        ("errors != 0", f"col 8: '!=' is not a comparison; {COMPARISONS}"),
+        ("get.p99 below 20 ms", f"col 9: 'below 20 ms' is not a comparison; {COMPARISONS}"),
+        (
+            "get.p99 == 20 ms",
+            f"col 9: == asks for exact equality, which fits counts only: {COMPARISONS.replace(' ==', '')}",
+        ),
+        (
+            "ops between 20 /s and 10 /s",
+            "col 5: the smaller value comes first: write between 10 /s and 20 /s",
+        ),
+        ("ops between 20 /s", "col 18: 'and' is missing: write between 20 /s and a second value"),
+        ("ops within 5 of 20 /s", "col 12: a share needs a unit: write 5%"),
+        ("ops within 5% 20 /s", "col 15: 'of' is missing: write within 5% of a value"),
+        (
+            "ops within a few of 20 /s",
+            "col 12: 'a few of 20 /s' is not a number: write for example ops within 5% of a value",
+        ),
+        ("get.p99 < 20 ms please", "col 17: unexpected 'please': the rule is complete before it"),
+    ],
+)
+def test_comparison(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("get.p99 < 20", "col 11: a time needs a unit: write 20 ms or 20 s"),
+        ("throughput > 20", "col 14: a throughput needs a unit: write 20 MiB/s or 20 MB/s"),
+        ("ops > 20", "col 7: a rate needs a unit: write 20 /s or 20 ops/s"),
+        ("error_rate < 1", "col 14: a share needs a unit: write 1%"),
+        ("get.p99 < 20 MiB/s", "col 14: 'MiB/s' is not a unit of time: write 20 ms or 20 s"),
+        ("get.p99 < 1e6 ms", "col 12: 'e6' is not a unit of time: write 1 ms or 1 s"),
+        ("throughput > 5 MiB", "col 16: 'MiB' is not a unit of throughput: write 5 MiB/s or 5 MB/s"),
+        ("throughput > 5 kb/s", "col 16: 'kb/s' is not a unit of throughput: write 5 MiB/s or 5 MB/s"),
+        ("errors <= 5%", "col 12: a count has no unit: write 5"),
+        ("errors <= 0.5", "col 11: a count is a whole number, not 0.5"),
+        ("get.p99 <", "col 10: the limit is missing: write for example p99 < 20 ms"),
+        ("get.p99 < -5 ms", "col 11: '-5 ms' is not a number: write for example p99 < 20 ms"),
+        ("get.p99 < 1,5 ms", "col 11: '1,5' is not a number: write 1500, 1,500 or 1.5"),
+    ],
+)
+def test_amount(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("get.response.p99 < 20 ms", "col 5: 'response' is not supported by this version"),
+        ("ttfb.p50 < 20 ms", "col 1: 'ttfb' is not supported by this version"),
+        ("get.achieved_rate > 5 /s", "col 5: 'achieved_rate' is not supported by this version"),
+        ("get.p99 < 20 ms @each(10s)", "col 17: '@each(10s)' is not supported by this version"),
+        ("get.p99 < 20 ms @last(60s)", "col 17: '@last(60s)' is not supported by this version"),
+        ("get.p99 < 20 ms @steady", "col 17: '@steady' is not supported by this version"),
+        ("error_rate < 1% abort after 10s", "col 17: 'abort after' is not supported by this version"),
+        ("get.throughput >= 95% of baseline", "col 23: 'of baseline' is not supported by this version"),
+        ("get.throughput >= 0.85 * median", "col 24: '* median' is not supported by this version"),
+        ("get.p99 < 95% of median", "col 15: 'of median' is not supported by this version"),
+        ("get.p99 < baseline", "col 11: 'baseline' is not supported by this version"),
+        (
+            "get.throughput within 5% of baseline(main)",
+            "col 26: 'of baseline(main)' is not supported by this version",
+        ),
+    ],
+)
+def test_planned_words_are_refused_by_name(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@given(
+    st.text()
+    | st.lists(
+        st.sampled_from(
+            ["get", ".", "p99", "endpoint[", "]", "each(", ")", "<", "between", "within", "of", "and"]
+        )
+        | st.sampled_from(
+            ["20", "1,5", "ms", "%", " ", "MiB/s", "@", "baseline", "total", "errors", "endpoints"]
+        )
+    ).map("".join)
+)
+def test_any_text_is_a_rule_or_an_error_inside_the_text(text: str) -> None:
+    column = 1
+    try:
+        canonical = str(parse(text))
+    except RuleError as error:
+        column = error.column
+    else:
+        assert str(parse(canonical)) == canonical
+    assert 1 <= column <= len(text) + 1
