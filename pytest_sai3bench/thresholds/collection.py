@@ -1,0 +1,149 @@
+"""The thresholds of a suite → rules that can be evaluated, each for one part of the load and with an id of its own."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.errors import Problem
+from pytest_sai3bench.thresholds.grammar import parse
+from pytest_sai3bench.thresholds.rules import RuleError
+from pytest_sai3bench.thresholds.suggestions import enumerate_words, suggest
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, BYTE_OPERATIONS, ENDPOINTS, OPERATIONS_OF, TOTAL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_sai3bench.errors import Location
+    from pytest_sai3bench.thresholds.rules import Rule
+    from pytest_sai3bench.thresholds.verdicts import Severity
+
+IMPLICIT = "total.errors == 0"
+_ERROR_METRICS = ("errors", "error_rate")
+
+
+@dataclass(frozen=True)
+class RuleText:
+    """One entry of ``thresholds:`` as written, and where: ``path`` is its place in the document (``thresholds[1]``)."""
+
+    text: str
+    location: Location
+    path: str
+    severity: Severity = "fail"
+    xfail: str | None = None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A rule ready for evaluation: its part, if it has one, names one endpoint (by URI) or one agent (by id).
+
+    ``text`` is the rule as written; ``location`` is None for the implicit rule on errors.
+    """
+
+    id: str
+    rule: Rule
+    text: str
+    location: Location | None
+    implicit: bool = False
+    severity: Severity = "fail"
+    xfail: str | None = None
+
+
+def compile_rules(
+    texts: Sequence[RuleText], *, operations: Sequence[str], endpoints: Sequence[str], agents: Sequence[str]
+) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
+    """Return the rules of a workload, in order and with unique ids, and the problems of those that are wrong.
+
+    ``operations`` are those of the workload, ``endpoints`` the planned URIs, ``agents`` the ids. A rule on
+    ``each(...)`` becomes one rule per endpoint or agent. Unless some rule limits errors, `IMPLICIT` is added.
+    """
+    compiled: list[Compiled] = []
+    problems: list[Problem] = []
+    for entry in texts:
+        try:
+            rule = parse(entry.text)
+            check(rule, operations=operations, endpoints=endpoints, agents=agents)
+        except RuleError as error:
+            problems.append(Problem(entry.location, entry.path, str(error)))
+            continue
+        compiled += [
+            Compiled(
+                rule_id, resolved, entry.text, entry.location, severity=entry.severity, xfail=entry.xfail
+            )
+            for rule_id, resolved in _resolve(rule, endpoints, agents)
+        ]
+    if not any(one.rule.metric.name in _ERROR_METRICS for one in compiled):
+        rule = parse(IMPLICIT)
+        compiled.append(Compiled(rule_id(rule), rule, IMPLICIT, None, implicit=True))
+    return tuple(_with_unique_ids(compiled)), tuple(problems)
+
+
+def check(rule: Rule, *, operations: Sequence[str], endpoints: Sequence[str], agents: Sequence[str]) -> None:
+    """Raise `RuleError` for a rule that can never be evaluated in this workload."""
+    source = rule.source
+    if rule.part and rule.part.name is not None:
+        known = endpoints if rule.part.kind == "endpoint" else agents
+        if _find(rule.part.name, known) is None:
+            raise RuleError(
+                source.text, source.part_column, _unknown_part(rule.part.kind, rule.part.name, known)
+            )
+    if rule.scope in (ENDPOINTS, AGENTS):
+        return
+    needed = set(OPERATIONS_OF[rule.scope])
+    if rule.metric.name == "throughput":
+        needed &= BYTE_OPERATIONS
+    if not needed.intersection(operations):
+        missing = rule.scope if rule.scope != TOTAL else "get and no put"
+        planned = enumerate_words(dict.fromkeys(operations))
+        message = f"the workload has no {missing}; it has {planned}"
+        raise RuleError(source.text, source.scope_column, message)
+
+
+def rule_id(rule: Rule) -> str:
+    """Return a readable name of what the rule limits, of ``[A-Za-z0-9_.=/[]-]``: ``get.p99[endpoint=2]``."""
+    name = f"{rule.scope}.{rule.metric.name}"
+    if rule.part is None:
+        return name
+    which = re.sub(r"[^A-Za-z0-9_.=/-]", "-", rule.part.name or "each")
+    return f"{name}[{rule.part.kind}={which}]"
+
+
+def _resolve(rule: Rule, endpoints: Sequence[str], agents: Sequence[str]) -> Iterator[tuple[str, Rule]]:
+    if rule.part is None:
+        yield rule_id(rule), rule
+        return
+    is_endpoint = rule.part.kind == "endpoint"
+    known = endpoints if is_endpoint else agents
+    only = None if rule.part.name is None else _find(rule.part.name, known)
+    for index, name in enumerate(known):
+        if only in (None, index):
+            # The id of an endpoint is its number: a URI is long, and its port may change from run to run.
+            short = replace(rule.part, name=str(index + 1) if is_endpoint else name)
+            yield rule_id(replace(rule, part=short)), replace(rule, part=replace(rule.part, name=name))
+
+
+def _find(name: str, known: Sequence[str]) -> int | None:
+    """Return the position in ``known`` of an id, a URI (with or without its last slash) or a number from 1."""
+    for spelling in (name, f"{name}/"):
+        if spelling in known:
+            return known.index(spelling)
+    if name.isdecimal() and 1 <= int(name) <= len(known):
+        return int(name) - 1
+    return None
+
+
+def _unknown_part(kind: str, name: str, known: Sequence[str]) -> str:
+    if name.isdecimal():
+        legal = f"the {len(known)} {kind}s are {kind}[1] to {kind}[{len(known)}]"
+        return f"there is no {kind}[{name}]; {legal if len(known) > 1 else f'the only {kind} is {kind}[1]'}"
+    meant = suggest(name, known) or f"it has {enumerate_words(known)}"
+    return f"'{name}' is not an {kind} of this workload; {meant}"
+
+
+def _with_unique_ids(compiled: Sequence[Compiled]) -> Iterator[Compiled]:
+    seen: Counter[str] = Counter()
+    for one in compiled:
+        seen[one.id] += 1
+        yield replace(one, id=f"{one.id}-{seen[one.id]}") if seen[one.id] > 1 else one
