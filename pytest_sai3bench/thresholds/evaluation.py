@@ -1,0 +1,135 @@
+"""A rule and the result of a run → a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.thresholds.measurement import break_down, measure
+from pytest_sai3bench.thresholds.rules import Limit
+from pytest_sai3bench.thresholds.verdicts import Row, Verdict
+from pytest_sai3bench.thresholds.wording import (
+    describe_margin,
+    describe_samples,
+    margin_of,
+    nearest_bound,
+    show,
+)
+from pytest_sai3bench.units import format_count
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.results.model import PhaseResult, RunResult
+    from pytest_sai3bench.thresholds.collection import Compiled
+    from pytest_sai3bench.thresholds.measurement import Measurement
+    from pytest_sai3bench.thresholds.rules import Rule
+
+
+def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
+    """Return the verdict on ``compiled`` from the workload of ``result``.
+
+    Values are compared exactly, before anything is rounded for display. The verdict is inconclusive when the run or
+    the samples cannot carry a judgement, whatever the value.
+    """
+    rule = compiled.rule
+    verdict = Verdict(
+        id=compiled.id,
+        text=compiled.text,
+        location=compiled.location,
+        severity=compiled.severity,
+        xfail=compiled.xfail,
+        outcome="inconclusive",
+        limit_text=str(rule.comparison),
+    )
+    phase = result.workload
+    obstacle = _find_obstacle(result)
+    if phase is None:
+        return replace(verdict, reason=obstacle or "the run has no workload phase")
+    measurement = measure(rule, phase)
+    if measurement.value is None:
+        missing = "completed" if rule.metric.is_latency else "was requested"
+        return replace(verdict, reason=obstacle or f"{rule.subject} was not measured: nothing {missing}")
+    value = measurement.value
+    verdict = replace(
+        verdict,
+        measured=float(value),
+        measured_text=show(value, rule.metric, rule.comparison),
+        margin=margin_of(value, rule.comparison),
+        samples=measurement.samples,
+    )
+    obstacle = obstacle or _find_shortage(rule, measurement)
+    if obstacle:
+        return replace(verdict, reason=obstacle)
+    if rule.comparison.holds(value):
+        return replace(verdict, outcome="passed")
+    return replace(
+        verdict,
+        outcome="failed",
+        reason=_describe_failure(rule, verdict, measurement),
+        rows=_rows(rule, phase, too_high=_is_too_high(rule, value)),
+    )
+
+
+def _find_obstacle(result: RunResult) -> str:
+    """Return why nothing in this run can be judged, or nothing."""
+    if result.status != "completed":
+        return f"the run {'failed' if result.status == 'failed' else 'was interrupted'}: {result.reason}"
+    lost = (
+        [report for report in result.workload.agents if report.outcome == "lost"] if result.workload else []
+    )
+    if lost:
+        return f"agent {lost[0].agent} was lost: {lost[0].reason}"
+    for check in result.checks:
+        if check.name.startswith("reconcile") and not check.passed:
+            return f"the totals do not reconcile: {check.name} is {check.value}, expected {check.expected}"
+    return ""
+
+
+def _find_shortage(rule: Rule, measurement: Measurement) -> str:
+    """Return why there are too few samples for the metric, or nothing."""
+    needed = rule.metric.samples_needed
+    if not rule.metric.is_latency or measurement.samples >= needed:
+        return ""
+    return (
+        f"{rule.subject} needs {format_count(needed)} samples, there are {format_count(measurement.samples)}"
+    )
+
+
+def _describe_failure(rule: Rule, verdict: Verdict, measurement: Measurement) -> str:
+    facts = [] if verdict.margin is None else [describe_margin(verdict.margin)]
+    facts.append(describe_samples(measurement))
+    return f"{rule.subject} was {verdict.measured_text}, the limit is {rule.comparison} ({', '.join(facts)})"
+
+
+def _is_too_high(rule: Rule, value: Fraction) -> bool:
+    """Whether a value that fails does so from above."""
+    bound = nearest_bound(value, rule.comparison)
+    if value == bound:
+        return isinstance(rule.comparison, Limit) and rule.comparison.operator == "<"
+    return value > bound
+
+
+def _rows(rule: Rule, phase: PhaseResult, *, too_high: bool) -> tuple[Row, ...]:
+    parts = break_down(rule, phase)
+    values = [measurement.value for _, measurement in parts if measurement.value is not None]
+    if len(parts) < 2 or not values:
+        return ()
+    if rule.metric.name == "imbalance":
+        mean = sum(values, Fraction(0)) / len(values)
+        # Of two that are equally far off, the one that got less.
+        worst = max(values, key=lambda value: (abs(value - mean), -value))
+    elif rule.metric.name == "idle":
+        worst = min(values)
+    else:
+        worst = max(values) if too_high else min(values)
+    return tuple(
+        Row(name, _show_row(rule, measurement), measurement.value == worst) for name, measurement in parts
+    )
+
+
+def _show_row(rule: Rule, measurement: Measurement) -> str:
+    if measurement.value is None:
+        return "nothing"
+    if rule.metric.home == "endpoints":
+        return describe_samples(measurement)
+    return show(measurement.value, rule.metric, rule.comparison)

@@ -1,0 +1,107 @@
+"""What a phase showed of the metric of a rule: exact fractions in base units, with the samples they rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
+    from pytest_sai3bench.thresholds.rules import Rule
+    from pytest_sai3bench.thresholds.vocabulary import Metric
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A value in base units, None when there was nothing to measure, over ``samples`` things called ``noun``."""
+
+    value: Fraction | None
+    samples: int
+    noun: str
+
+
+def measure(rule: Rule, phase: PhaseResult) -> Measurement:
+    """Return what ``phase`` showed of the thing that ``rule`` limits."""
+    if rule.scope == ENDPOINTS:
+        return _measure_endpoints(rule.metric, phase)
+    if rule.scope == AGENTS:
+        only = rule.part.name if rule.part else None
+        return _measure_agents(rule.metric, [one for one in phase.agents if only in (None, one.agent)])
+    endpoint = rule.part.name if rule.part and rule.part.kind == "endpoint" else None
+    return _measure_tally(rule.metric, phase, _tally(rule, phase, endpoint))
+
+
+def break_down(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
+    """Return the metric for every endpoint (for a metric of agents: every agent); for imbalance and idle, requests."""
+    if rule.scope == AGENTS:
+        return [(one.agent, _measure_agents(rule.metric, [one])) for one in phase.agents]
+    if rule.scope == ENDPOINTS:
+        counts = _requests(phase).items()
+        return [(uri, Measurement(Fraction(count), count, "request")) for uri, count in counts]
+    return [(uri, _measure_tally(rule.metric, phase, _tally(rule, phase, uri))) for uri in phase.endpoints]
+
+
+def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
+    agent = rule.part.name if rule.part and rule.part.kind == "agent" else None
+    return phase.tally(ops=OPERATIONS_OF[rule.scope], endpoint=endpoint, agent=agent)
+
+
+def _measure_tally(metric: Metric, phase: PhaseResult, tally: Tally) -> Measurement:
+    if metric.is_latency:
+        return Measurement(_latency(metric, tally), tally.latency.count, "sample")
+    return Measurement(_count(metric, phase, tally), tally.requests, "request")
+
+
+def _count(metric: Metric, phase: PhaseResult, tally: Tally) -> Fraction | None:
+    if metric.name == "throughput":
+        return _exact(phase.bytes_per_s(tally))
+    if metric.name == "ops":
+        return _exact(phase.ops_per_s(tally))
+    if metric.name == "count":
+        return Fraction(tally.ops + tally.tail_ops)
+    # Where nothing was asked, the absence of errors says nothing.
+    if not tally.requests:
+        return None
+    return Fraction(tally.errors, 1 if metric.name == "errors" else tally.requests)
+
+
+def _latency(metric: Metric, tally: Tally) -> Fraction | None:
+    latency = tally.latency
+    if not latency.count:
+        return None
+    if metric.name == "mean":
+        return Fraction(latency.sum_ns, latency.count * _NS_PER_S)
+    ns = latency.percentile_ns(metric.percent) if metric.percent else latency.max_ns
+    return Fraction(ns, _NS_PER_S)
+
+
+def _measure_endpoints(metric: Metric, phase: PhaseResult) -> Measurement:
+    counts = list(_requests(phase).values())
+    asked = sum(counts)
+    if metric.name == "idle":
+        return Measurement(Fraction(counts.count(0)), asked, "request")
+    # The formula of PhaseResult.imbalance, as a fraction: 10% is then exactly 10%.
+    spread = Fraction((max(counts) - min(counts)) * len(counts), asked) if asked else None
+    return Measurement(spread, asked, "request")
+
+
+def _measure_agents(metric: Metric, reports: list[AgentReport]) -> Measurement:
+    if metric.name == "start_skew":
+        values = [_exact(abs(report.start_skew_s)) for report in reports]
+    else:
+        values = [_exact(report.cpu_share) for report in reports]
+    return Measurement(max(values, default=None), len(values), "agent")
+
+
+def _requests(phase: PhaseResult) -> dict[str, int]:
+    return {uri: phase.tally(endpoint=uri).requests for uri in phase.endpoints}
+
+
+def _exact(value: float) -> Fraction:
+    """Return the decimal a float was made from (0.1 as 1/10), so that borders lie where a user writes them."""
+    return Fraction(repr(value))

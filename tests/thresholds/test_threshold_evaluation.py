@@ -1,0 +1,398 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sai3bench.errors import Location
+from pytest_sai3bench.results.latency import Latency
+from pytest_sai3bench.results.model import (
+    AgentReport,
+    Check,
+    PhaseResult,
+    RunResult,
+    RunStatus,
+    SeriesKey,
+    Tally,
+)
+from pytest_sai3bench.thresholds.collection import RuleText, compile_rules
+from pytest_sai3bench.thresholds.evaluation import evaluate
+from pytest_sai3bench.thresholds.verdicts import Row, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+ONE, TWO = ENDPOINTS = ("s3://127.0.0.1:8333/b/", "s3://127.0.0.2:8333/b/")
+MS = 1_000_000
+
+
+def agent(name: str = "a", **changes: object) -> AgentReport:
+    report = AgentReport(
+        agent=name,
+        host="localhost",
+        python="3.11.7",
+        outcome="completed",
+        reason="",
+        lanes=4,
+        window_s=10.0,
+        wall_s=10.0,
+        start_skew_s=0.001,
+        clock_offset_s=0.0,
+        clock_error_s=0.0001,
+        cpu_s=5.0,
+        max_rss_bytes=1,
+        retries=0,
+        read_sink="discard",
+    )
+    return replace(report, **changes)  # type: ignore[arg-type]
+
+
+def run(
+    series: Mapping[SeriesKey, Tally],
+    *,
+    agents: Iterable[AgentReport] = (),
+    endpoints: tuple[str, ...] = ENDPOINTS,
+    status: RunStatus = "completed",
+    reason: str = "",
+    checks: tuple[Check, ...] = (),
+) -> RunResult:
+    phase = PhaseResult("workload", endpoints, tuple(agents) or (agent(),), series)
+    return RunResult("s.yaml", "mixed", "id", status, reason, 0.0, (phase,), checks)
+
+
+def gets(*latencies_ms: float, ops: int = 0, size: int = 0, errors: int = 0) -> Tally:
+    """Return operations with the given latencies; ``ops`` when their number matters more than their latencies."""
+    count = ops or len(latencies_ms)
+    return Tally(count, count * size, errors=errors, latency=Latency.of(int(ms * MS) for ms in latencies_ms))
+
+
+def one_series(tally: Tally, op: str = "get") -> RunResult:
+    return run({SeriesKey("a", ONE, op, 1): tally}, endpoints=(ONE,))
+
+
+def judge(text: str, result: RunResult) -> Verdict:
+    phase = result.phases[0]
+    (compiled, *_), problems = compile_rules(
+        [RuleText(text, Location("s.yaml", 7), "thresholds[0]")],
+        operations=("get", "put", "list"),
+        endpoints=phase.endpoints,
+        agents=[report.agent for report in phase.agents],
+    )
+    assert problems == ()
+    return evaluate(compiled, result)
+
+
+def test_a_rule_that_holds() -> None:
+    assert judge("get.mean < 20 ms", one_series(gets(10, 20))) == Verdict(
+        id="get.mean",
+        text="get.mean < 20 ms",
+        location=Location("s.yaml", 7),
+        severity="fail",
+        xfail=None,
+        outcome="passed",
+        limit_text="< 20 ms",
+        measured=0.015,
+        measured_text="15 ms",
+        margin=-0.25,
+        samples=2,
+    )
+
+
+def test_a_rule_that_does_not_hold() -> None:
+    result = one_series(gets(*[23.4] * 12_345))
+    assert judge("get.mean < 20 ms", result) == Verdict(
+        id="get.mean",
+        text="get.mean < 20 ms",
+        location=Location("s.yaml", 7),
+        severity="fail",
+        xfail=None,
+        outcome="failed",
+        limit_text="< 20 ms",
+        measured=0.0234,
+        measured_text="23.4 ms",
+        margin=0.17,
+        samples=12_345,
+        reason="get.mean was 23.4 ms, the limit is < 20 ms (17% over, 12,345 samples)",
+    )
+
+
+def test_severity_and_expected_failure_reach_the_verdict() -> None:
+    text = RuleText("errors == 0", Location("s.yaml", 7), "thresholds[0]", "warn", "firmware 4.2")
+    (compiled,), _ = compile_rules([text], operations=("get",), endpoints=ENDPOINTS, agents=("a",))
+    verdict = evaluate(compiled, one_series(gets(1)))
+    assert (verdict.severity, verdict.xfail) == ("warn", "firmware 4.2")
+
+
+@pytest.mark.parametrize(
+    ("comparison", "outcome"),
+    [
+        ("< 20 ms", "failed"),
+        ("<= 20 ms", "passed"),
+        ("> 20 ms", "failed"),
+        (">= 20 ms", "passed"),
+        ("< 20.000001 ms", "passed"),
+        ("> 19.999999 ms", "passed"),
+        ("<= 19.999999 ms", "failed"),
+        ("between 20 ms and 30 ms", "passed"),
+        ("between 10 ms and 20 ms", "passed"),
+        ("between 20.000001 ms and 30 ms", "failed"),
+        ("within 0% of 20 ms", "passed"),
+        ("within 100% of 10 ms", "passed"),
+        ("within 99.99999% of 10 ms", "failed"),
+    ],
+)
+def test_border_of_a_time(comparison: str, outcome: str) -> None:
+    assert judge(f"get.max {comparison}", one_series(gets(20))).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome", "measured_text"),
+    [
+        ("get.throughput >= 1 MiB/s", "passed", "1 MiB/s"),
+        ("get.throughput > 1 MiB/s", "failed", "1 MiB/s"),
+        ("get.throughput > 1 MB/s", "passed", "1.05 MB/s"),
+        ("get.throughput >= 1.048576 MB/s", "passed", "1.048576 MB/s"),
+        ("get.throughput < 1.048577 MB/s", "passed", "1.048576 MB/s"),
+        ("get.ops >= 1 /s", "passed", "1 /s"),
+        ("get.ops < 1 ops/s", "failed", "1 ops/s"),
+        ("get.count == 10", "passed", "10"),
+        ("get.count > 10", "failed", "10"),
+        ("get.errors == 0", "passed", "0"),
+    ],
+)
+def test_border_of_rates_and_counts(text: str, outcome: str, measured_text: str) -> None:
+    verdict = judge(text, one_series(gets(1, ops=10, size=1 << 20)))
+    assert (verdict.outcome, verdict.measured_text) == (outcome, measured_text)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"), [("error_rate <= 10%", "passed"), ("error_rate < 10%", "failed")]
+)
+def test_border_of_the_error_rate(text: str, outcome: str) -> None:
+    # 9 / 90: its nearest float is above a tenth.
+    assert judge(text, one_series(gets(1, ops=81, errors=9))).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"), [("endpoints.imbalance <= 10%", "passed"), ("endpoints.imbalance < 10%", "failed")]
+)
+def test_border_of_the_imbalance(text: str, outcome: str) -> None:
+    series = {SeriesKey("a", ONE, "get", 1): gets(ops=105), SeriesKey("a", TWO, "put", 1): gets(ops=95)}
+    assert judge(text, run(series)).outcome == outcome
+
+
+def test_operations_of_the_tail_are_counted_but_make_no_rate() -> None:
+    result = one_series(Tally(ops=10, bytes=100, tail_ops=2, tail_bytes=50))
+    assert judge("get.count == 12", result).outcome == "passed"
+    assert judge("get.ops within 0% of 1 /s", result).outcome == "passed"
+    assert judge("get.throughput within 0% of 10 B/s", result).outcome == "passed"
+
+
+def test_scopes_add_up_what_they_name() -> None:
+    result = run(
+        {
+            SeriesKey("a", ONE, "get", 1): gets(ops=1),
+            SeriesKey("a", TWO, "get", 2): gets(ops=2),
+            SeriesKey("b", ONE, "put", 1): gets(ops=4),
+            SeriesKey("b", ONE, "list", 0): gets(ops=8),
+            SeriesKey("b", TWO, "stat", 0): gets(ops=16),
+        },
+        agents=(agent("a"), agent("b")),
+    )
+    found = {
+        text: judge(f"{text}.count >= 0", result).measured
+        for text in ("total", "get", "meta", "endpoint[1]", "endpoint[2].get", "agent[b]", "agent[b].list")
+    }
+    assert found == {
+        "total": 31,
+        "get": 3,
+        "meta": 24,
+        "endpoint[1]": 13,
+        "endpoint[2].get": 2,
+        "agent[b]": 28,
+        "agent[b].list": 8,
+    }
+
+
+@pytest.mark.parametrize(
+    ("metric", "samples", "outcome"),
+    [
+        ("p50", 1, "inconclusive"),
+        ("p50", 2, "passed"),
+        ("p90", 9, "inconclusive"),
+        ("p90", 10, "passed"),
+        ("p95", 19, "inconclusive"),
+        ("p95", 20, "passed"),
+        ("p99", 99, "inconclusive"),
+        ("p99", 100, "passed"),
+        ("p999", 999, "inconclusive"),
+        ("p999", 1000, "passed"),
+        ("max", 1, "passed"),
+        ("mean", 1, "passed"),
+    ],
+)
+def test_samples_that_a_percentile_needs(metric: str, samples: int, outcome: str) -> None:
+    assert judge(f"get.{metric} < 20 ms", one_series(gets(*[10] * samples))).outcome == outcome
+
+
+def test_too_few_samples_show_what_was_measured() -> None:
+    verdict = judge("get.p99 < 20 ms", one_series(gets(*[30.0] * 99)))
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason == "get.p99 needs 100 samples, there are 99"
+    assert (verdict.measured_text, verdict.samples, verdict.rows) == ("30 ms", 99, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("put.p99 < 20 ms", "put.p99 was not measured: nothing completed"),
+        ("put.errors == 0", "put.errors was not measured: nothing was requested"),
+        ("put.error_rate < 1%", "put.error_rate was not measured: nothing was requested"),
+    ],
+)
+def test_nothing_to_measure(text: str, reason: str) -> None:
+    verdict = judge(text, one_series(gets(1)))
+    assert (verdict.outcome, verdict.measured, verdict.reason) == ("inconclusive", None, reason)
+
+
+def test_imbalance_of_nothing() -> None:
+    verdict = judge("endpoints.imbalance < 5%", run({}))
+    assert verdict.outcome == "inconclusive"
+    assert verdict.reason == "endpoints.imbalance was not measured: nothing was requested"
+
+
+def test_a_rate_of_nothing_is_zero() -> None:
+    verdict = judge("put.throughput >= 1 MiB/s", one_series(gets(1)))
+    assert (verdict.outcome, verdict.reason) == (
+        "failed",
+        "put.throughput was 0 MiB/s, the limit is >= 1 MiB/s (100% under, 0 requests)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "text"),
+    [
+        ("interrupted", "Ctrl-C during the workload", "the run was interrupted: Ctrl-C during the workload"),
+        ("failed", "agent a gave up", "the run failed: agent a gave up"),
+    ],
+)
+def test_a_run_that_did_not_complete(status: RunStatus, reason: str, text: str) -> None:
+    series = {SeriesKey("a", ONE, "get", 1): gets(1)}
+    verdict = judge("get.max < 20 ms", run(series, status=status, reason=reason))
+    assert (verdict.outcome, verdict.reason, verdict.measured_text) == ("inconclusive", text, "1 ms")
+
+
+def test_a_run_without_workload() -> None:
+    (compiled,), _ = compile_rules([], operations=("get",), endpoints=ENDPOINTS, agents=("a",))
+    result = replace(run({}), phases=())
+    assert evaluate(compiled, result).reason == "the run has no workload phase"
+    failed = replace(result, status="failed", reason="no agent came up")
+    assert evaluate(compiled, failed).reason == "the run failed: no agent came up"
+
+
+def test_a_lost_agent() -> None:
+    lost = agent("b", outcome="lost", reason="silent for 15 s")
+    verdict = judge(
+        "get.max < 20 ms", run({SeriesKey("a", ONE, "get", 1): gets(1)}, agents=(agent("a"), lost))
+    )
+    assert (verdict.outcome, verdict.reason) == ("inconclusive", "agent b was lost: silent for 15 s")
+
+
+def test_totals_that_do_not_reconcile() -> None:
+    series = {SeriesKey("a", ONE, "get", 1): gets(1)}
+    advice = Check("generator-cpu", False, "99%", "at most 95%")
+    wrong = Check("reconcile-agents", False, "3 ops", "4 ops")
+    assert judge("get.max < 20 ms", run(series, checks=(advice,))).outcome == "passed"
+    verdict = judge("get.max < 20 ms", run(series, checks=(advice, wrong)))
+    assert (verdict.outcome, verdict.reason) == (
+        "inconclusive",
+        "the totals do not reconcile: reconcile-agents is 3 ops, expected 4 ops",
+    )
+
+
+TWO_ENDPOINTS = run(
+    {
+        SeriesKey("a", ONE, "get", 1): gets(10, 12, size=1 << 20),
+        SeriesKey("a", TWO, "get", 1): gets(30, 34, 38, 42, size=1 << 20, errors=2),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "rows"),
+    [
+        (
+            "get.max < 20 ms",
+            "get.max was 42 ms, the limit is < 20 ms (110% over, 6 samples)",
+            (Row(ONE, "12 ms"), Row(TWO, "42 ms", worst=True)),
+        ),
+        (
+            "endpoint[2].get.mean < 20 ms",
+            f"endpoint[{TWO}].get.mean was 36 ms, the limit is < 20 ms (80% over, 4 samples)",
+            (Row(ONE, "11 ms"), Row(TWO, "36 ms", worst=True)),
+        ),
+        (
+            "get.throughput >= 1 MiB/s",
+            "get.throughput was 0.6 MiB/s, the limit is >= 1 MiB/s (40% under, 8 requests)",
+            (Row(ONE, "0.2 MiB/s", worst=True), Row(TWO, "0.4 MiB/s")),
+        ),
+        (
+            "get.ops <= 0.5 /s",
+            "get.ops was 0.6 /s, the limit is <= 0.5 /s (20% over, 8 requests)",
+            (Row(ONE, "0.2 /s"), Row(TWO, "0.4 /s", worst=True)),
+        ),
+        (
+            "errors == 0",
+            "total.errors was 2, the limit is == 0 (8 requests)",
+            (Row(ONE, "0"), Row(TWO, "2", worst=True)),
+        ),
+        (
+            "endpoints.imbalance <= 50%",
+            "endpoints.imbalance was 100%, the limit is <= 50% (100% over, 8 requests)",
+            (Row(ONE, "2 requests", worst=True), Row(TWO, "6 requests")),
+        ),
+        (
+            "get.max < 42 ms",
+            "get.max was 42 ms, the limit is < 42 ms (exactly the limit, 6 samples)",
+            (Row(ONE, "12 ms"), Row(TWO, "42 ms", worst=True)),
+        ),
+        (
+            "get.max between 50 ms and 60 ms",
+            "get.max was 42 ms, the limit is between 50 ms and 60 ms (16% under, 6 samples)",
+            (Row(ONE, "12 ms", worst=True), Row(TWO, "42 ms")),
+        ),
+    ],
+)
+def test_a_failure_shows_every_endpoint(text: str, reason: str, rows: tuple[Row, ...]) -> None:
+    verdict = judge(text, TWO_ENDPOINTS)
+    assert (verdict.outcome, verdict.reason, verdict.rows) == ("failed", reason, rows)
+
+
+def test_an_idle_endpoint() -> None:
+    series = {SeriesKey("a", ONE, "get", 1): gets(10)}
+    verdict = judge("endpoints.idle == 0", run(series))
+    assert verdict.reason == "endpoints.idle was 1, the limit is == 0 (1 request)"
+    assert verdict.rows == (Row(ONE, "1 request"), Row(TWO, "0 requests", worst=True))
+    assert judge("get.max < 1 ms", run(series)).rows == (Row(ONE, "10 ms", worst=True), Row(TWO, "nothing"))
+
+
+def test_agents_are_judged_by_the_worst() -> None:
+    # The second began early, which is as wrong as late, and has two processes.
+    agents = (agent("a"), agent("b", start_skew_s=-0.03, cpu_s=18.0, workers=2))
+    result = run({SeriesKey("a", ONE, "get", 1): gets(10)}, agents=agents)
+    skew = judge("agents.start_skew < 20 ms", result)
+    assert skew.reason == "agents.start_skew was 30 ms, the limit is < 20 ms (50% over, 2 agents)"
+    assert skew.rows == (Row("a", "1 ms"), Row("b", "30 ms", worst=True))
+    cpu = judge("agents.cpu < 80%", result)
+    assert cpu.reason == "agents.cpu was 90%, the limit is < 80% (12% over, 2 agents)"
+    assert cpu.measured == 0.9
+    assert judge("agent[a].cpu < 80%", result).measured_text == "50%"
+
+
+def test_values_are_compared_before_they_are_rounded() -> None:
+    verdict = judge("get.max <= 20 ms", one_series(gets(20.0001)))
+    assert (verdict.outcome, verdict.reason) == (
+        "failed",
+        "get.max was 20.0001 ms, the limit is <= 20 ms (less than 0.01% over, 1 sample)",
+    )
