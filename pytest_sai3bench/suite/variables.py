@@ -1,0 +1,40 @@
+"""Environment variables in the text of a suite: ``${NAME}`` and ``${NAME:-default}``; ``$$`` is one dollar."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MARKED = re.compile(r"\$(?:\$|\{(?P<inside>[^}]*)(?P<end>\}?))")
+_INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
+
+
+def expand(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the text with its variables replaced, and what is wrong with those that could not be.
+
+    As in a shell, the default also stands in for a variable that is set but empty.
+    """
+    complaints: list[str] = []
+
+    def replacement(match: re.Match[str]) -> str:
+        if match["inside"] is None:
+            return "$"
+        inside = _INSIDE.fullmatch(match["inside"]) if match["end"] else None
+        if inside is None:
+            complaints.append(
+                f"{match[0]!r} is not a variable: expected ${{NAME}} or ${{NAME:-default}}; $$ writes a dollar"
+            )
+            return match[0]
+        name, default = inside["name"], inside["default"]
+        if default is not None:
+            return env.get(name) or default.removeprefix(":-")
+        if name not in env:
+            complaints.append(
+                f"variable {name} is not set: set it, or give a default with ${{{name}:-default}}"
+            )
+        return env.get(name, match[0])
+
+    return _MARKED.sub(replacement, text), complaints
