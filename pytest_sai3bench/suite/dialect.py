@@ -1,0 +1,146 @@
+"""Keys of the dialect that this version reads, but does not act on.
+
+The one list of them: a key leaves it when a section gets a field of that name. Keys are written as places, with ``[]``
+for any index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pytest_sai3bench.suite.places import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sai3bench.suite.places import Place
+
+
+class _Key(NamedTuple):
+    """What ignoring a key does, and the values that ask for what is done anyway."""
+
+    effect: Literal["later", "never", "refused"]
+    harmless: tuple[object, ...]
+
+
+def _later(*harmless: object) -> _Key:
+    """Leaving the key out changes how a run is done, but not what it measures."""
+    return _Key("later", harmless)
+
+
+def _never(*harmless: object) -> _Key:
+    """The key does nothing in sai3-bench either, though its own examples hold it."""
+    return _Key("never", harmless)
+
+
+def _refused(*harmless: object) -> _Key:
+    """Without the key a run measures something else than the file asks for."""
+    return _Key("refused", harmless)
+
+
+_ANY = object()
+
+# The keys about directory trees are harmless because they mean nothing without directory_structure, which is refused.
+_KEYS = {
+    "autotune": _never(),
+    "backend": _never(),
+    "cache_checkpoint_interval_secs": _later(),
+    "cleanup": _never(),
+    "data_size": _never(),
+    "distributed_env": _later(),
+    "dynamic_put_pool": _later(False),
+    "enable_metadata_cache": _later(),
+    "engine": _refused("default"),
+    "force_overwrite": _never(),
+    "io_rate": _refused(),
+    "matrix": _refused(),
+    "namespace": _refused("shared"),
+    "objects": _never(),
+    "op_log_path": _later(),
+    "page_cache_mode": _later(),
+    "perf_log": _later(),
+    "processes": _later(1, "single"),
+    "processing_mode": _later(),
+    "range_engine": _later(),
+    "record_count": _never(),
+    "repeat": _later(1),
+    "s3dlio_optimization": _later(),
+    "tls": _refused(),
+    "verify": _later(False),
+    "version": _never(),
+    "workload[].compress_factor": _later(0, 1),
+    "workload[].dedup_factor": _later(0, 1),
+    "workload[].fill": _later("random", "prand"),
+    "workload[].use_multi_endpoint": _never(),
+    "prepare.cleanup_only": _later(),
+    "prepare.compress_factor": _never(),
+    "prepare.dedup_factor": _never(),
+    "prepare.directory_structure": _refused(),
+    "prepare.enabled": _never(),
+    "prepare.file_size": _never(),
+    "prepare.fill": _never(),
+    "prepare.key_prefix_shards": _refused(0),
+    "prepare.prepare_strategy": _later("sequential"),
+    "prepare.ensure_objects[].compress_factor": _later(0, 1),
+    "prepare.ensure_objects[].dedup_factor": _later(0, 1),
+    "prepare.ensure_objects[].fill": _later("random", "prand"),
+    "prepare.ensure_objects[].size": _never(),
+    "prepare.ensure_objects[].use_multi_endpoint": _never(),
+    "distributed.agent_ready_timeout": _later(),
+    "distributed.barrier_sync": _later(),
+    "distributed.deployment": _later(),
+    "distributed.grpc_keepalive_interval": _later(),
+    "distributed.grpc_keepalive_timeout": _later(),
+    "distributed.kv_cache_dir": _later(),
+    "distributed.lost_agent": _later(),
+    "distributed.partition_overlap": _later(_ANY),
+    "distributed.path_selection": _later(_ANY),
+    "distributed.path_template": _never(),
+    "distributed.shared_filesystem": _later(True),
+    "distributed.ssh": _later(),
+    "distributed.stages": _refused(()),
+    "distributed.start_delay": _never(),
+    "distributed.tree_creation_mode": _later(_ANY),
+    "distributed.agents[].env": _later(),
+    "distributed.agents[].gateway": _refused(),
+    "distributed.agents[].kv_cache_dir": _later(),
+    "distributed.agents[].listen_port": _later(),
+    "distributed.agents[].path_template": _never(),
+    "distributed.agents[].volumes": _later(),
+}
+
+REFUSED_OPERATIONS = ("mkdir", "rmdir")
+
+
+def known_in(place: Place) -> list[str]:
+    """Return the keys of the section at a place that belong to the dialect, but have no effect."""
+    section = _pattern(place)
+    return [name for parent, _, name in (key.rpartition(".") for key in _KEYS) if parent == section]
+
+
+def judge(place: Place, value: object) -> Iterator[Finding]:
+    """Yield what there is to say about the value of a key that `known_in` returns."""
+    effect, harmless = _KEYS[_pattern(place)]
+    if value is None or any(other is _ANY or _same(value, other) for other in harmless):
+        return
+    key = place[-1]
+    if effect == "refused":
+        shown = f"'{key}'" if isinstance(value, (dict, tuple)) else f"'{key}: {value}'"
+        text = "is not supported by this version, and without it the run measures something else"
+        yield Finding(place, f"{shown} {text}: remove it to accept that")
+    elif effect == "never":
+        yield Finding(place, f"'{key}' has no effect, nor has it in sai3-bench: it can be removed", "warning")
+    else:
+        yield Finding(
+            place, f"'{key}' has no effect in this version, though it belongs to the dialect", "warning"
+        )
+
+
+def _same(value: object, other: object) -> bool:
+    # True is not 1 here.
+    return type(value) is type(other) and value == other
+
+
+def _pattern(place: Place) -> str:
+    text = "".join("[]" if isinstance(part, int) else f".{part}" for part in place)
+    return text.removeprefix(".")

@@ -1,0 +1,27 @@
+"""A throwaway server that lives as long as the tests, and addresses to reach it by."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from pytest_sai3bench.suite.scalars import Count
+from pytest_sai3bench.suite.section import ObjectionsError, Section
+
+_UpTo32 = Annotated[Count, Field(le=32)]
+
+
+class EmbeddedServer(Section):
+    """How many S3 addresses (``s3://embedded-1/…``) and folders (``file://embedded-1/…``) to provide."""
+
+    endpoints: _UpTo32 = Field(default=0, description="the number of S3 addresses")
+    mounts: _UpTo32 = Field(default=0, description="the number of folders")
+
+    @model_validator(mode="after")
+    def _check_not_empty(self) -> EmbeddedServer:
+        if not self.endpoints and not self.mounts:
+            raise ObjectionsError(
+                ((), "the embedded server provides nothing: expected 'endpoints' or 'mounts'")
+            )
+        return self

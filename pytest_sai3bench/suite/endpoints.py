@@ -1,0 +1,54 @@
+"""Sets of endpoints that serve one workload together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pydantic import Field, model_validator
+
+from pytest_sai3bench.suite.scalars import Strategy, Uri
+from pytest_sai3bench.suite.section import ObjectionsError, Section
+from pytest_sai3bench.suite.uris import ParsedUri, parse_uri
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.suite.places import Place
+
+MOST_ENDPOINTS = 32
+
+
+class MultiEndpoint(Section):
+    """Endpoints over which the operations are spread; a block that is present is enabled."""
+
+    enabled: bool = Field(default=True, description="true or false")
+    strategy: Strategy = Field(default="round_robin", description="round_robin or least_connections")
+    endpoints: tuple[Uri, ...] = Field(default=(), description="a list of URIs")
+
+    @model_validator(mode="after")
+    def _check_set(self) -> MultiEndpoint:
+        objections: list[tuple[Place, str]] = []
+        if self.enabled and not self.endpoints:
+            objections.append((("endpoints",), f"no endpoints: expected 1 to {MOST_ENDPOINTS} URIs"))
+        if len(self.endpoints) > MOST_ENDPOINTS:
+            objections.append(
+                (("endpoints",), f"{len(self.endpoints)} endpoints: expected at most {MOST_ENDPOINTS}")
+            )
+        first_of: dict[ParsedUri, int] = {}
+        for index, uri in enumerate(self.endpoints):
+            parsed = parse_uri(uri)
+            scheme = parse_uri(self.endpoints[0]).scheme
+            first = first_of.setdefault(replace(parsed, path=parsed.path.rstrip("/")), index)
+            if parsed.scheme != scheme:
+                objections.append(
+                    (
+                        ("endpoints", index),
+                        f"{parsed.scheme}:// in a set of {scheme}:// endpoints: expected one scheme for all",
+                    )
+                )
+            elif first != index:
+                objections.append(
+                    (("endpoints", index), f"the same endpoint as endpoints[{first}]: expected each one once")
+                )
+        if objections:
+            raise ObjectionsError(*objections)
+        return self

@@ -1,0 +1,116 @@
+"""A suite file to a validated suite, or to every problem that is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from pytest_sai3bench.errors import Location, Problem, SuiteError
+from pytest_sai3bench.suite import yaml12
+from pytest_sai3bench.suite.complaints import explain, place_of
+from pytest_sai3bench.suite.document import Suite
+from pytest_sai3bench.suite.rules import check
+from pytest_sai3bench.suite.tree import read_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+    from pytest_sai3bench.suite.places import Finding, Marks, Place
+
+LARGEST_FILE = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class LoadedSuite:
+    """A suite with its file: ``shown`` is the name of the file in messages, ``warnings`` are in file order."""
+
+    path: Path
+    shown: str
+    text: str = field(repr=False)
+    suite: Suite
+    warnings: tuple[Problem, ...]
+    marks: Marks = field(repr=False)
+
+    def where(self, place: Place) -> Location:
+        """Return where a place such as ``("workload", 1, "weight")`` is written, or the nearest place around it."""
+        return self.marks.where(place)
+
+
+def load(path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str = "") -> LoadedSuite:
+    """Read and check a suite file; raises SuiteError with all its problems, warnings among them.
+
+    ``strict`` turns tolerated oddities, such as unknown keys, into errors.
+    """
+    file = shown or str(path)
+    text = _read(path, file)
+    try:
+        tree = read_tree(text, file=file, env=env)
+    except yaml12.MalformedError as error:
+        raise SuiteError([Problem(Location(file, error.line, error.column), "", error.message)]) from error
+    suite, findings = _validate(tree.data)
+    problems = tree.problems + [
+        tree.marks.locate(finding, strict=strict)
+        for finding in findings
+        if finding.severity != "error" or finding.place not in tree.unresolved
+    ]
+    if any(problem.severity == "error" for problem in problems):
+        raise SuiteError(problems)
+    warnings = tuple(sorted(problems, key=lambda problem: (problem.location.line, problem.location.column)))
+    return LoadedSuite(path, file, text, suite, warnings, tree.marks)
+
+
+def _read(path: Path, file: str) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise SuiteError([Problem(Location(file, 1), "", f"cannot be read: {error.strerror}")]) from error
+    if len(content) > LARGEST_FILE:
+        raise SuiteError([Problem(Location(file, 1), "", "larger than 4 MiB: expected a suite, not data")])
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        message = f"the byte 0x{content[error.start]:02x} is not UTF-8: expected a file saved as UTF-8"
+        raise SuiteError([Problem(Location(file, line), "", message)]) from error
+
+
+def _validate(data: dict[str, Any]) -> tuple[Suite, list[Finding]]:
+    """Return the readable part of a suite, and all findings.
+
+    What is wrong is taken out of the data until the rest is a suite: first unknown keys, because a section that has
+    some is not checked as a whole, then the top-level keys with errors in them.
+    """
+    findings: list[Finding] = []
+    unreadable: set[str] = set()
+    while isinstance(outcome := _attempt(data), list):
+        unknown = [error for error in outcome if error["type"] == "extra_forbidden"]
+        for error in unknown or outcome:
+            findings += explain(error)
+        if unknown:
+            for error in unknown:
+                _remove(data, place_of(error))
+        else:
+            wrong = {str(place_of(error)[0]) for error in outcome}
+            data = {key: value for key, value in data.items() if key not in wrong}
+            unreadable |= wrong
+    return outcome, [*findings, *check(outcome, unreadable)]
+
+
+def _attempt(data: dict[str, Any]) -> Suite | list[ErrorDetails]:
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as error:
+        return error.errors(include_url=False)
+
+
+def _remove(data: dict[str, Any], place: Place) -> None:
+    inner: Any = data
+    for step in place[:-1]:
+        inner = inner[step]
+    del inner[place[-1]]

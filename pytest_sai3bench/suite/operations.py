@@ -1,0 +1,76 @@
+"""The entries of ``workload``: what is done, how often, to which objects."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, model_validator
+
+from pytest_sai3bench.suite.places import SPELLINGS
+from pytest_sai3bench.suite.scalars import Count, PathOrUri, PositiveCount, Size
+from pytest_sai3bench.suite.section import ObjectionsError, Section
+from pytest_sai3bench.suite.sizes import Fixed, Lognormal, SizeSpec, Uniform
+
+_OBJECTS = "an object, a folder that ends with '/', or a pattern such as data/*"
+
+
+class _Operation(Section):
+    weight: Count = Field(description="a whole number, the share of this operation")
+    concurrency: PositiveCount | None = Field(
+        default=None, description="the most of these operations at one time"
+    )
+
+
+class Get(_Operation):
+    """Read whole objects."""
+
+    op: Literal["get"]
+    path: PathOrUri = Field(description=_OBJECTS)
+
+
+class Put(_Operation):
+    """Write new objects below a folder."""
+
+    op: Literal["put"]
+    path: PathOrUri = Field(default="", description="a folder such as data/")
+    object_size: Size | None = Field(default=None, description="a size such as 1MiB")
+    size_spec: SizeSpec | None = Field(
+        default=None,
+        validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
+        description="a size, or a distribution of sizes",
+    )
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Put:
+        if self.object_size is None and self.size_spec is None:
+            raise ObjectionsError(((), "a put needs a size: expected 'object_size' or 'size_spec'"))
+        return self
+
+    @property
+    def size(self) -> Fixed | Uniform | Lognormal:
+        """The sizes of new objects; ``size_spec`` wins."""
+        return self.size_spec or Fixed(size=self.object_size or 0)
+
+
+class List(_Operation):
+    """List everything below a prefix."""
+
+    op: Literal["list"]
+    path: PathOrUri = Field(description="a prefix such as data/")
+
+
+class Stat(_Operation):
+    """Ask for the size of objects."""
+
+    op: Literal["stat"]
+    path: PathOrUri = Field(description=_OBJECTS)
+
+
+class Delete(_Operation):
+    """Remove objects."""
+
+    op: Literal["delete"]
+    path: PathOrUri = Field(description=_OBJECTS)
+
+
+Operation = Annotated[Get | Put | List | Stat | Delete, Field(discriminator="op")]

@@ -1,0 +1,52 @@
+"""The objects that must exist before the workload begins, and what becomes of them afterwards."""
+
+from __future__ import annotations
+
+from pydantic import AliasChoices, Field, model_validator
+
+from pytest_sai3bench.suite.places import SPELLINGS
+from pytest_sai3bench.suite.scalars import CleanupMode, Count, Duration, PathOrUri, Size
+from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.sizes import MEBIBYTE, Fixed, Lognormal, SizeSpec, Uniform, check_order
+
+
+class EnsureObjects(Section):
+    """A number of objects below one folder."""
+
+    base_uri: PathOrUri | None = Field(default=None, description="a folder such as data/, or its URI")
+    count: Count = Field(description="the number of objects")
+    min_size: Size = Field(default=MEBIBYTE, description="the smallest size")
+    max_size: Size = Field(default=MEBIBYTE, description="the largest size")
+    size_spec: SizeSpec | None = Field(
+        default=None,
+        validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
+        description="a size, or a distribution of sizes",
+    )
+
+    @model_validator(mode="after")
+    def _check_order(self) -> EnsureObjects:
+        if self.size_spec is None:
+            check_order(self.min_size, self.max_size, "min_size", "max_size")
+        return self
+
+    @property
+    def size(self) -> Fixed | Uniform | Lognormal:
+        """The sizes of the objects; ``size_spec`` wins."""
+        if self.size_spec is not None:
+            return self.size_spec
+        if self.min_size == self.max_size:
+            return Fixed(size=self.min_size)
+        return Uniform(min=max(self.min_size, 1), max=self.max_size)
+
+
+class Preparation(Section):
+    """What ``prepare`` makes sure of, checks and leaves behind."""
+
+    ensure_objects: tuple[EnsureObjects, ...] = Field(
+        default=(), description="a list of object sets, each with a 'count'"
+    )
+    cleanup: bool = Field(default=False, description="true or false")
+    cleanup_mode: CleanupMode = Field(default="tolerant", description="strict, tolerant or best_effort")
+    skip_verification: bool = Field(default=False, description="true or false")
+    force_overwrite: bool = Field(default=False, description="true or false")
+    post_prepare_delay: Duration = Field(default=0.0, description="a duration such as 5s")

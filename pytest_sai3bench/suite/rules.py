@@ -1,0 +1,130 @@
+"""What is wrong, or doubtful, in a suite whose sections are each right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench import units
+from pytest_sai3bench.suite.operations import Put
+from pytest_sai3bench.suite.places import Finding, Place
+from pytest_sai3bench.suite.uris import parse_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
+    from pytest_sai3bench.suite.document import Suite
+
+
+def check(suite: Suite, unreadable: Collection[str]) -> Iterator[Finding]:
+    """Yield all findings; a rule is left out when it would judge a top-level key that could not be read."""
+    for keys, rule in _RULES:
+        if not any(key in unreadable for key in keys):
+            yield from rule(suite)
+
+
+def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
+    if not suite.workload:
+        yield Finding(("workload",), "the workload is missing or empty: expected a list of operations")
+    elif not any(operation.weight for operation in suite.workload):
+        yield Finding(
+            ("workload",), "all weights are 0: expected at least one operation with a weight above 0"
+        )
+
+
+def _warmup_leaves_time(suite: Suite) -> Iterator[Finding]:
+    if suite.warmup and suite.warmup >= suite.duration:
+        warmup, duration = units.format_seconds(suite.warmup), units.format_seconds(suite.duration)
+        yield Finding(
+            ("warmup",),
+            f"a warm-up of {warmup} is not shorter than the duration of {duration}: expected less",
+        )
+
+
+def _target_is_not_shadowed(suite: Suite) -> Iterator[Finding]:
+    text = "is only the base of relative paths beside an enabled multi_endpoint: expected one of the two"
+    if suite.target and suite.multi_endpoint and suite.multi_endpoint.enabled:
+        yield Finding(("target",), f"'target' {text}", "tolerated")
+    for index, agent in enumerate(suite.distributed.agents if suite.distributed else ()):
+        if agent.target_override and agent.multi_endpoint and agent.multi_endpoint.enabled:
+            yield Finding(
+                ("distributed", "agents", index, "target_override"), f"'target_override' {text}", "tolerated"
+            )
+
+
+def _sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
+    for index, operation in enumerate(suite.workload):
+        if (
+            isinstance(operation, Put)
+            and operation.object_size is not None
+            and operation.size_spec is not None
+        ):
+            place: Place = ("workload", index, "object_size")
+            yield Finding(
+                place, "'object_size' has no effect beside 'size_spec': expected one of them", "warning"
+            )
+
+
+def _prepared_sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
+    for index, objects in enumerate(suite.prepare.ensure_objects):
+        for key in ("min_size", "max_size"):
+            if objects.size_spec is not None and key in objects.model_fields_set:
+                place: Place = ("prepare", "ensure_objects", index, key)
+                yield Finding(
+                    place, f"'{key}' has no effect beside 'size_spec': expected one of them", "warning"
+                )
+
+
+def _embedded_addresses_exist(suite: Suite) -> Iterator[Finding]:
+    server = suite.embedded_server
+    for place, text in _uris(suite):
+        uri = parse_uri(text)
+        if uri.embedded_index is None:
+            continue
+        key, count = (
+            ("endpoints", server.endpoints if server else 0)
+            if uri.scheme == "s3"
+            else ("mounts", server.mounts if server else 0)
+        )
+        if server is None:
+            yield Finding(
+                place,
+                f"{text!r} needs the embedded server: expected a block 'embedded_server: {{{key}: {uri.embedded_index}}}'",
+            )
+        elif uri.embedded_index > count:
+            yield Finding(
+                place,
+                f"{text!r} is beyond the {count} {key} of embedded_server: expected {key}: {uri.embedded_index}",
+            )
+
+
+def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
+    """Yield every URI of a suite with its place."""
+    texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
+    if suite.multi_endpoint:
+        texts += [
+            (("multi_endpoint", "endpoints", i), uri) for i, uri in enumerate(suite.multi_endpoint.endpoints)
+        ]
+    for index, agent in enumerate(suite.distributed.agents if suite.distributed else ()):
+        place: Place = ("distributed", "agents", index)
+        texts.append(((*place, "target_override"), agent.target_override))
+        if agent.multi_endpoint:
+            texts += [
+                ((*place, "multi_endpoint", "endpoints", i), uri)
+                for i, uri in enumerate(agent.multi_endpoint.endpoints)
+            ]
+    texts += [(("workload", i, "path"), operation.path) for i, operation in enumerate(suite.workload)]
+    texts += [
+        (("prepare", "ensure_objects", i, "base_uri"), objects.base_uri)
+        for i, objects in enumerate(suite.prepare.ensure_objects)
+    ]
+    yield from ((place, text) for place, text in texts if text and "://" in text)
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
+    (("workload",), _workload_has_operations),
+    (("warmup", "warmup_period", "duration"), _warmup_leaves_time),
+    (("target", "multi_endpoint", "distributed"), _target_is_not_shadowed),
+    (("workload",), _sizes_are_given_once),
+    (("prepare",), _prepared_sizes_are_given_once),
+    (("embedded_server",), _embedded_addresses_exist),
+)

@@ -1,0 +1,123 @@
+"""The single values of a suite: types that read what the dialect allows to be written.
+
+Sizes are bytes, durations seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from pytest_sai3bench import units
+from pytest_sai3bench.suite.uris import parse_uri
+from pytest_sai3bench.suite.wording import found, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_Value = TypeVar("_Value")
+_NAME = re.compile(r"[A-Za-z0-9_.=-]+")
+_MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def _one_value(what: str, parse: Callable[[Any], _Value]) -> BeforeValidator:
+    def read(value: object) -> _Value:
+        if value is None or isinstance(value, (dict, tuple)):
+            raise ValueError(f"{found(value)} is not {what}: expected one value")
+        return parse(value)
+
+    return BeforeValidator(read)
+
+
+def _choice(what: str, spellings: Mapping[str, str]) -> BeforeValidator:
+    """Read one of some words, in any case; several spellings may stand for one word."""
+
+    def read(value: object) -> str:
+        word = spellings.get(value.lower()) if isinstance(value, str) else None
+        if word is None:
+            raise ValueError(unknown(what, value, tuple(dict.fromkeys(spellings.values()))))
+        return word
+
+    return BeforeValidator(read)
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError(f"{found(text)} cannot be a name: expected letters, digits, '_', '.', '=' and '-'")
+    return text
+
+
+def _marker(text: str) -> str:
+    if not _MARKER.fullmatch(text):
+        raise ValueError(f"{found(text)} cannot be a marker: expected a letter, then letters, digits or '_'")
+    return text
+
+
+def _uri(text: str) -> str:
+    parse_uri(text)
+    if "*" in text:
+        raise ValueError(f"{text!r} is a pattern: expected the address of one folder or bucket")
+    return text
+
+
+def _path(text: str) -> str:
+    if "://" in text:
+        parse_uri(text)
+    return text
+
+
+def _address(text: str) -> str:
+    if not text or "://" in text or any(character.isspace() for character in text):
+        raise ValueError(f"{found(text)} is not the address of a host: expected host or host:port")
+    return text
+
+
+def _rule(value: object) -> str | dict[str, Any]:
+    if isinstance(value, str) and value.strip():
+        return value
+    if isinstance(value, dict) and isinstance(value.get("rule"), str):
+        return value
+    raise ValueError(
+        f"{found(value)} is not a threshold: expected text such as 'get.p99 < 20 ms', or a mapping with 'rule'"
+    )
+
+
+Size = Annotated[int, _one_value("a size", units.parse_size)]
+PositiveSize = Annotated[Size, Field(ge=1)]
+Count = Annotated[int, _one_value("a count", units.parse_count)]
+PositiveCount = Annotated[Count, Field(ge=1)]
+Duration = Annotated[float, _one_value("a duration", units.parse_duration)]
+PositiveDuration = Annotated[Duration, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Name = Annotated[str, AfterValidator(_name)]
+Marker = Annotated[str, AfterValidator(_marker)]
+Uri = Annotated[str, AfterValidator(_uri)]
+PathOrUri = Annotated[str, AfterValidator(_path)]
+Address = Annotated[str, AfterValidator(_address)]
+Rule = Annotated[str | dict[str, Any], BeforeValidator(_rule)]
+Strategy = Annotated[
+    Literal["round_robin", "least_connections"],
+    _choice(
+        "strategy",
+        {
+            "round_robin": "round_robin",
+            "roundrobin": "round_robin",
+            "least_connections": "least_connections",
+            "leastconnections": "least_connections",
+        },
+    ),
+]
+CleanupMode = Annotated[
+    Literal["strict", "tolerant", "best_effort"],
+    _choice(
+        "cleanup mode",
+        {
+            "strict": "strict",
+            "tolerant": "tolerant",
+            "best_effort": "best_effort",
+            "besteffort": "best_effort",
+        },
+    ),
+]
