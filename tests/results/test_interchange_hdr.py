@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent import hdr
@@ -20,6 +20,7 @@ def fed_one_by_one(samples: list[int]) -> HdrHistogram:
     return histogram
 
 
+@settings(deadline=None)
 @given(samples_ns)
 def test_bulk_filling_equals_recording_every_value(samples: list[int]) -> None:
     ours, theirs = to_histogram(Latency.of(samples)), fed_one_by_one(samples)
@@ -33,6 +34,7 @@ def test_bulk_filling_equals_recording_every_value(samples: list[int]) -> None:
     assert ours.encode() == theirs.encode()
 
 
+@settings(deadline=None)
 @given(samples_ns)
 def test_encoded_text_brings_the_same_latency_back(samples: list[int]) -> None:
     latency = Latency.of(samples)
@@ -42,6 +44,7 @@ def test_encoded_text_brings_the_same_latency_back(samples: list[int]) -> None:
     assert restored == latency
 
 
+@settings(deadline=None)
 @given(samples_ns, samples_ns)
 def test_adding_up_equals_the_addition_of_hdrhistogram(first: list[int], second: list[int]) -> None:
     theirs = fed_one_by_one(first)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent import hdr
@@ -12,6 +12,7 @@ durations_ns = st.integers(min_value=0, max_value=hdr.HIGHEST_NS)
 percents = st.floats(min_value=0.001, max_value=100)
 
 
+@settings(deadline=None)
 @given(st.lists(durations_ns, min_size=1, max_size=50), percents)
 @example([5_000_000] * 159 + [9_000_000], 99.0)
 @example([1, 2, 3], 50.0)
@@ -27,11 +28,13 @@ def test_percentiles_are_those_of_hdrhistogram_cut_to_the_exact_maximum(
     assert Latency.of(samples).percentile_ns(percent) == expected
 
 
+@settings(deadline=None)
 @given(st.lists(durations_ns, max_size=30), st.integers(min_value=0, max_value=30))
 def test_any_split_adds_up_to_the_whole(samples: list[int], cut: int) -> None:
     assert Latency.of(samples[:cut]) + Latency.of(samples[cut:]) == Latency.of(samples)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(durations_ns, max_size=10), max_size=5))
 def test_total_of_many_parts_is_the_whole(parts: list[list[int]]) -> None:
     whole = [sample for part in parts for sample in part]

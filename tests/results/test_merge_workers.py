@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.buckets import bucket_of
@@ -77,7 +77,6 @@ def error_wire(section: str, op: str, endpoint: int, count: int, sample: str = "
 
 
 def tick_wire(tick: int, seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) -> TickWire:
-    return {
         "type": "tick",
         "stage": 0,
         "tick": tick,
@@ -264,6 +263,7 @@ def test_of_a_lost_worker_the_ticks_are_what_counts() -> None:
     assert (report.window_s, report.wall_s) == (2.0, 3.0)
 
 
+@settings(deadline=None)
 @given(st.lists(events, min_size=1, max_size=4), st.integers(min_value=1, max_value=3))
 def test_however_work_is_spread_over_workers_agents_and_ticks_the_sum_is_the_same(
     shares: list[list[Event]], agents: int

@@ -1,0 +1,100 @@
+"""What a run would do, as text: agents with their endpoints and where these were written, then the stages."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.reports.tables import lay_out
+from pytest_sai3bench.units import format_count, format_seconds, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_sai3bench.plan.model import ObjectSet, RunPlan, SizePlan, StagePlan, WorkerPlan
+
+# What prepare does about its objects, by (look, create).
+_CARE = {
+    (True, True): "those that are missing are written",
+    (False, True): "all are written",
+    (True, False): "they must be there",
+    (False, False): "taken to be there",
+}
+
+
+def dry_run(plan: RunPlan) -> str:
+    """Return the resolved plan as text; counts and bytes are those of all workers together.
+
+    Lines may be long: here every URI and every place counts, so nothing is shortened.
+    """
+    lines = [f"{plan.suite}::{plan.name}"]
+    by_agent: dict[str, list[WorkerPlan]] = {}
+    for worker in plan.workers:
+        by_agent.setdefault(worker.agent, []).append(worker)
+    for workers in by_agent.values():
+        lines += ["", *_agent(workers)]
+    # Workers differ in their endpoints and shares, not in what they do.
+    for stages in zip(*(worker.stages for worker in plan.workers)):
+        lines += ["", *_stage(stages)]
+    if plan.notes:
+        lines += ["", *(f"note: {note}" for note in plan.notes)]
+    return "\n".join(lines) + "\n"
+
+
+def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
+    first = workers[0]
+    processes = f"{len(workers)} workers, " if len(workers) > 1 else ""
+    lanes = sum(worker.lanes for worker in workers)
+    endpoints = {endpoint.uri: endpoint for worker in workers for endpoint in worker.endpoints}
+    return [
+        f"agent {first.agent} at {first.address}: {processes}{_plural(lanes, 'lane')}, {first.strategy}",
+        *_indent([[endpoint.uri, endpoint.origin.where] for endpoint in endpoints.values()]),
+    ]
+
+
+def _stage(stages: Sequence[StagePlan]) -> list[str]:
+    """Describe one stage from the plans that all workers have for it."""
+    first = stages[0]
+    if first.kind == "workload":
+        warmup = f" after {format_seconds(first.warmup_s)} of warm-up" if first.warmup_s else ""
+        whole = max(sum(operation.weight for operation in first.operations), 1)
+        rows = [
+            [f"{operation.op} {operation.path}", f"{operation.weight / whole:.1%}", operation.where]
+            for operation in first.operations
+        ]
+        return [f"workload: {format_seconds(first.duration_s)}{warmup}", *_indent(rows)]
+    counts: Counter[ObjectSet] = Counter()
+    for objects in (objects for stage in stages for objects in stage.objects):
+        counts[replace(objects, share=0, shares=1)] += len(
+            range(objects.share, objects.count, objects.shares)
+        )
+    size_bytes = sum(count * objects.size.expected for objects, count in counts.items())
+    care = f"; {_CARE[first.look, first.create]}" if first.kind == "prepare" else ""
+    rows = [
+        [
+            f"{objects.folder}{objects.stem}-*.dat",
+            f"{format_count(count)} x {_size(objects.size)}",
+            format_size(count * objects.size.expected),
+            objects.where,
+        ]
+        for objects, count in counts.items()
+    ]
+    return [
+        f"{first.kind}: {_plural(counts.total(), 'object')}, {format_size(size_bytes)}{care}",
+        *_indent(rows),
+    ]
+
+
+def _size(size: SizePlan) -> str:
+    if size.kind == "fixed":
+        return format_size(size.low)
+    return f"{format_size(size.low)} to {format_size(size.high)}"
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{format_count(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def _indent(rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"  {line}" for line in lay_out(rows)]

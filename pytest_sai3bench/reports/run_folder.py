@@ -1,0 +1,140 @@
+"""The only code that creates folders and files of results."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TextIO
+
+from pytest_sai3bench.errors import ResultsError
+from pytest_sai3bench.reports.result_json import to_json
+from pytest_sai3bench.reports.results_tsv import write_results
+from pytest_sai3bench.results.checks import check_phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.results.model import RunResult
+    from pytest_sai3bench.thresholds.verdicts import Verdict
+
+_NO_SYMLINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+
+
+def create(results_root: Path, now: datetime, token: str) -> Path:
+    """Create and return the folder ``<YYYYMMDD-HHMMSS-token>`` of a session, and let ``latest`` point to it.
+
+    ``token`` keeps sessions of one second apart. Where links are not supported there is no ``latest``.
+    Raises ResultsError.
+    """
+    folder = results_root / f"{now:%Y%m%d-%H%M%S}-{token}"
+    try:
+        results_root.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+        _point_to(folder, results_root / "latest")
+    except OSError as error:
+        raise _failure(folder, error) from error
+    return folder
+
+
+def write_run(
+    folder: Path,
+    suite_stem: str,
+    workload_name: str,
+    *,
+    result: RunResult,
+    verdicts: Sequence[Verdict],
+    plan: RunPlan,
+    config_text: str,
+    metadata: Mapping[str, Any],
+) -> Path:
+    """Write all files of one run below the session's ``folder`` and return the run's own folder.
+
+    Runs whose names would collide (suites of the same name in different folders) get ``-2``, ``-3`` … at the end.
+    Every file appears whole or not at all. Raises ResultsError.
+    """
+    plan_document = asdict(plan)
+    files: dict[str, Callable[[TextIO], object]] = {
+        "config.yaml": lambda stream: stream.write(config_text),
+        "plan.json": _json_writer({"format": 1, **plan_document}),
+        "metadata.json": _json_writer(metadata),
+        "result.json": _json_writer(to_json(result, verdicts, plan_document)),
+    }
+    prepare = result.phase("prepare")
+    if prepare is not None and prepare.tally(ops=["put"]).requests:
+        files["prepare_results.tsv"] = lambda stream: write_results(
+            stream, prepare, checks=check_phase(prepare)
+        )
+    workload = result.workload
+    if workload is not None:
+        files["results.tsv"] = lambda stream: write_results(
+            stream, workload, verdicts=verdicts, checks=result.checks
+        )
+    try:
+        run_folder = _create_run_folder(folder / _file_name(suite_stem), _file_name(workload_name))
+        for name, write in files.items():
+            _write_whole(run_folder / name, write)
+    except OSError as error:
+        raise _failure(folder, error) from error
+    return run_folder
+
+
+def _create_run_folder(parent: Path, name: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    folder = parent / name
+    number = 1
+    # Only this process writes below its session's folder.
+    while folder.exists():
+        number += 1
+        folder = parent / f"{name}-{number}"
+    folder.mkdir()
+    return folder
+
+
+def _file_name(text: str) -> str:
+    """Return ``text`` without what would leave its folder or hide the result."""
+    return re.sub(r"[^A-Za-z0-9_.=\[\]-]", "_", text).lstrip(".") or "_"
+
+
+def _json_writer(document: Mapping[str, Any]) -> Callable[[TextIO], object]:
+    return lambda stream: stream.write(json.dumps(document, indent=1) + "\n")
+
+
+def _write_whole(path: Path, write: Callable[[TextIO], object]) -> None:
+    draft = path.with_name(f".{path.name}.draft")
+    try:
+        # Names of files on a host may be no Unicode; a report is written all the same.
+        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            write(stream)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _point_to(folder: Path, link: Path) -> None:
+    draft = link.with_name(f".{link.name}-{folder.name}")
+    try:
+        draft.symlink_to(folder.name, target_is_directory=True)
+    except OSError as error:
+        if error.errno in _NO_SYMLINKS:
+            return
+        raise
+    try:
+        draft.replace(link)
+    except OSError:
+        draft.unlink()
+        raise
+
+
+def _failure(folder: Path, error: OSError) -> ResultsError:
+    where = error.filename2 or error.filename or folder
+    return ResultsError(
+        f"results cannot be written: {os.fspath(where)}: {error.strerror}",
+        remedy="Make room or permit writing there, or choose another folder with --sai3-results DIR.",
+    )

@@ -1,0 +1,71 @@
+"""What a terminal shows of a run when it is over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.reports.parts import by_operation
+from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
+from pytest_sai3bench.units import format_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pytest_sai3bench.results.model import PhaseResult, RunResult
+    from pytest_sai3bench.thresholds.verdicts import Verdict
+
+
+def summary(
+    result: RunResult, verdicts: Sequence[Verdict], width: int, *, folder: Path | None = None
+) -> list[str]:
+    """Return the lines on one run: how it went, each operation, verdicts, failed self-checks, notes and the folder."""
+    workload = result.workload
+    lines = [f"{result.suite}::{result.name}: {result.status}{f', {result.reason}' if result.reason else ''}"]
+    if workload is not None:
+        lines[0] += f" ({_extent(workload)})"
+        parts = by_operation(workload)
+        # One operation is its own total.
+        rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]
+        lines += lay_out(rows, header=("", *MEASURES), width=width - 2)
+    if verdicts:
+        lines.append(f"thresholds: {_count(verdicts)}")
+    lines += [
+        f"check {check.name}: {check.value}, expected {check.expected}"
+        for check in result.checks
+        if not check.passed
+    ]
+    lines += [f"note: {note}" for note in _notes(result)]
+    if folder is not None:
+        lines.append(f"results: {folder}")
+    return [lines[0], *(f"  {line}" for line in lines[1:])]
+
+
+def _extent(phase: PhaseResult) -> str:
+    lanes = sum(report.lanes for report in phase.agents)
+    return ", ".join(
+        (
+            format_seconds(phase.window_s),
+            _plural(len(phase.agents), "agent"),
+            _plural(lanes, "lane"),
+            _plural(len(phase.endpoints), "endpoint"),
+        )
+    )
+
+
+def _notes(result: RunResult) -> dict[str, None]:
+    """Return the notes of the run and of its agents, each once."""
+    of_agents = (note for phase in result.phases for report in phase.agents for note in report.notes)
+    return dict.fromkeys([*result.notes, *of_agents])
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _count(verdicts: Sequence[Verdict]) -> str:
+    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    return ", ".join(
+        f"{outcomes[name]} {name}" for name in ("passed", "failed", "inconclusive") if outcomes[name]
+    )
