@@ -77,12 +77,12 @@ def error_wire(section: str, op: str, endpoint: int, count: int, sample: str = "
 
 
 def tick_wire(tick: int, seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) -> TickWire:
+    return {
         "type": "tick",
         "stage": 0,
         "tick": tick,
         "sections": sections_wire(seen),
         "errors": list(errors),
-        "cpu_s": 0.0,
     }
 
 
