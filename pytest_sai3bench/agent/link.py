@@ -45,6 +45,10 @@ class Link:
             self.closed = True
         self._inbox.put(text)
 
+    def put_back(self, message: Message) -> None:
+        """Let a received message arrive once more, after all that waits."""
+        self._inbox.put(json.dumps(message))
+
     def send(self, message: Message) -> None:
         """Send a message; a broken connection shows at the next receive."""
         text = json.dumps(message, separators=(",", ":"))

@@ -117,11 +117,11 @@ class _Conversation:
             self._link.send({"type": "ready", "stage": index})
 
     def _breathe(self) -> None:
-        message = self._link.receive(0)
-        while message is not None:
-            if message["type"] == "abort":
+        while (message := self._link.receive(0)) is not None:
+            if message["type"] == "bye":
+                self._link.put_back(message)
+            if message["type"] in {"abort", "bye"}:
                 raise _Aborted
-            message = self._link.receive(0)
 
     def _run(self, at_ns: int) -> None:
         assert self._worker is not None
@@ -157,10 +157,14 @@ class _Reins:
         if self._stopped:
             return True
         try:
-            message = self._link.receive(0)
-            while message is not None:
-                self._stopped = self._stopped or message["type"] == "abort"
-                message = self._link.receive(0)
+            while (message := self._link.receive(0)) is not None:
+                if message["type"] == "bye":
+                    # Meant for the conversation, which comes to it when the load has stopped.
+                    self._link.put_back(message)
+                    self._stopped = True
+                    break
+                if message["type"] == "abort":
+                    self._stopped = True
         except Alone:
             # Stop in order; the conversation will notice the end by itself.
             self._stopped = True

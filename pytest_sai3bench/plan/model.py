@@ -6,7 +6,7 @@ travel beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 Scheme = Literal["s3", "file"]
@@ -239,8 +239,7 @@ class RunPlan:
     suite: str
     name: str
     workers: tuple[WorkerPlan, ...]
-    buckets: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -1,0 +1,39 @@
+"""Run on the host, sent there as source: take the zip from the channel, import the agent, hold the conversation.
+
+Standard library only, and no other module of the package: there is none where this runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+
+
+def start(channel):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - its type is execnet's, which is not there
+    """Receive the agent and serve until the conversation is over.
+
+    The file is gone before the work begins, so nothing is left behind, however the process ends.
+    """
+    if sys.version_info < (3, 9):  # noqa: UP036 - this is the check
+        detail = ".".join(map(str, sys.version_info[:2]))
+        failed = {"type": "failed", "stage": -1, "kind": "old-python", "detail": detail, "endpoint": 0}
+        channel.send(json.dumps(failed))
+        return
+    handle, path = tempfile.mkstemp(suffix=".zip")
+    try:
+        with os.fdopen(handle, "wb") as archive:
+            archive.write(channel.receive())
+        sys.path.insert(0, path)
+        from sai3bench_agent import link, serve  # type: ignore[import-not-found]  # noqa: PLC0415 - it just arrived
+    finally:
+        sys.path.remove(path)
+        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
+    conversation = link.Link(channel.send)
+    channel.setcallback(conversation.feed, endmarker=None)
+    serve.serve(conversation)
+
+
+if __name__ == "__channelexec__":
+    start(channel)  # type: ignore[name-defined,no-untyped-call]  # noqa: F821 - execnet puts it there

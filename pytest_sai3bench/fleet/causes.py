@@ -1,0 +1,37 @@
+"""What agents report, in words: causes of failed checks and stages, each with what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.plan.model import Endpoint
+
+_REMEDIES = {
+    "refused": "Nothing listens there: start the server, or correct host and port.",
+    "unreachable": "There is no route to it from the agent's host: check address and network.",
+    "unresolved": "The name is unknown on the agent's host: correct it, or use an IP address.",
+    "timeout": "It accepts no request in time: check firewall, load and port.",
+    "not-http": "Something else than an S3 server listens there: correct the port.",
+    "bad-secret": "The secret key does not belong to the access key: check AWS_SECRET_ACCESS_KEY or the profile.",
+    "unknown-key": "The server does not know the access key: check AWS_ACCESS_KEY_ID or the profile.",
+    "denied": "The account may not do this: grant it list, read, write and delete on the bucket, or check permissions.",
+    "no-bucket": "Create the bucket, or correct its name in the URI.",
+    "no-folder": "Create the folder or mount the file system, or correct the path.",
+    "not-writable": "The suite writes: make the folder writable for the user that runs the agent.",
+    "old-python": "Agents need Python 3.9 or newer.",
+    "internal": "This is a bug in pytest-sai3bench: please report it with this text.",
+}
+
+
+def remedy_for(kind: str) -> str:
+    """Return what to do about a failure of this kind, empty when the detail says all there is to say."""
+    return _REMEDIES.get(kind, "")
+
+
+def describe_check(agent: str, endpoint: Endpoint, kind: str, detail: str) -> str:
+    """Return the lines about one endpoint that an agent cannot use."""
+    lines = [f"{endpoint.origin.where}: {agent} cannot use {endpoint.uri}: {detail}"]
+    if remedy := remedy_for(kind):
+        lines.append(f"  {remedy}")
+    return "\n".join(lines)

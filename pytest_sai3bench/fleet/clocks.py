@@ -1,0 +1,41 @@
+"""Offsets between monotonic clocks, from ping-pong samples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True)
+class ClockSample:
+    """One round trip: sent and received on our clock, answered on the agent's; nanoseconds."""
+
+    sent_ns: int
+    agent_ns: int
+    received_ns: int
+
+
+@dataclass(frozen=True)
+class ClockOffset:
+    """The agent's clock minus ours, true to ± ``error_ns``."""
+
+    offset_ns: int
+    error_ns: int
+
+    def to_agent(self, our_ns: int) -> int:
+        """Return an instant of our clock on the agent's."""
+        return our_ns + self.offset_ns
+
+
+def estimate_offset(samples: Sequence[ClockSample]) -> ClockOffset:
+    """Return the offset from the sample with the shortest round trip.
+
+    The answer was given between sending and receiving; the middle is the best guess, and it is wrong by at most half the
+    round trip (Cristian's algorithm).
+    """
+    best = min(samples, key=lambda sample: sample.received_ns - sample.sent_ns)
+    half = (best.received_ns - best.sent_ns) // 2
+    return ClockOffset(best.agent_ns - best.sent_ns - half, half)

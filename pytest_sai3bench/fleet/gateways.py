@@ -1,0 +1,77 @@
+"""Processes that agents run in, through execnet: the only module that knows it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import execnet
+
+from pytest_sai3bench.errors import AgentStartError
+from pytest_sai3bench.fleet import bootstrap
+from pytest_sai3bench.fleet.shipping import agent_zip
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+# How long a gateway may take to end when asked to, before it is killed; and how long that may take.
+_TERMINATE_S = 1.0
+_TERMINATED_S = 5.0
+
+
+class Gateway:
+    """One agent process. ``key`` names it in everything that arrives."""
+
+    def __init__(self, key: str, channel: Any) -> None:
+        self.key = key
+        self._channel = channel
+
+    def send(self, text: str) -> None:
+        """Send a text; raises OSError when the process is gone."""
+        self._channel.send(text)
+
+
+class Gateways:
+    """All agent processes of a fleet; ``deliver`` is called with (key, text), and (key, None) at a process's end.
+
+    ``deliver`` runs in execnet's threads: it may do no more than put into a queue.
+    """
+
+    def __init__(self, deliver: Callable[[tuple[str, str | None]], None]) -> None:
+        self._deliver = deliver
+        self._group = execnet.Group(execmodel="thread")
+
+    def open(self, key: str) -> Gateway:
+        """Start an agent process on this host and send it the agent; raises `AgentStartError`."""
+        try:
+            # Ctrl-C reaches the whole process group; agents have to outlive it to stop in order.
+            with _interrupts_held_back():
+                gateway = self._group.makegateway(f"popen//id={key}")
+            channel = gateway.remote_exec(bootstrap)
+            channel.send(agent_zip())
+        except (OSError, execnet.HostNotFound, execnet.RemoteError) as error:
+            raise AgentStartError(
+                f"agent {key}: no process could be started on this host: {error}",
+                remedy="Check that the Python that runs pytest can start another one.",
+            ) from error
+        deliver = self._deliver
+        channel.setcallback(lambda text: deliver((key, text)), endmarker=None)
+        return Gateway(key, channel)
+
+    def close(self) -> None:
+        """End all processes; returns within `_TERMINATED_S`, whatever they do."""
+        # In a thread of its own, since execnet's wait for a killed process has no bound.
+        ending = threading.Thread(target=self._group.terminate, kwargs={"timeout": _TERMINATE_S}, daemon=True)
+        ending.start()
+        ending.join(_TERMINATED_S)
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
