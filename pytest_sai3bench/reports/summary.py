@@ -22,9 +22,9 @@ def summary(
 ) -> list[str]:
     """Return the lines on one run: how it went, each operation, verdicts, failed self-checks, notes and the folder."""
     workload = result.workload
-    lines = [f"{result.suite}::{result.name}: {result.status}{f', {result.reason}' if result.reason else ''}"]
+    extent = f" ({_extent(workload)})" if workload else ""
+    lines = [f"{result.suite}::{result.name}: {result.status}{extent}", *result.reason.splitlines()]
     if workload is not None:
-        lines[0] += f" ({_extent(workload)})"
         parts = by_operation(workload)
         # One operation is its own total.
         rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]

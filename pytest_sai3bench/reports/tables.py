@@ -44,13 +44,15 @@ def lay_out(
     that do not fit even so stay wide, because a number that is cut is wrong.
     """
     table = [tuple(header), *rows] if header else list(rows)
+    if not table:
+        return []
     widths = [max(map(len, column)) for column in zip(*table)]
     names = [row[0] for row in rows]
     if width is not None:
         rest = sum(widths[1:]) + len(_GAP) * (len(widths) - 1)
         names = abbreviate(names, max(width - rest, _NARROWEST))
     names = [*header[:1], *names]
-    widths[0] = max(map(len, names), default=0)
+    widths[0] = max(map(len, names))
     return [
         _GAP.join(
             [name.ljust(widths[0]), *(cell.rjust(room) for cell, room in zip(row[1:], widths[1:]))]

@@ -196,6 +196,13 @@ def test_dry_run_shows_sizes_without_and_with_spread(plan: RunPlan) -> None:
     ]
 
 
+def test_dry_run_of_a_stage_without_objects(plan: RunPlan) -> None:
+    stage = replace(plan.workers[0].stages[2], objects=())
+    alone = replace(plan, workers=(replace(plan.workers[0], stages=(stage,)),), notes=())
+
+    assert dry_run(alone).splitlines()[-1] == "cleanup: 0 objects, 0 B"
+
+
 def test_summary(
     check_gold: Callable[[str, str], None], run: RunResult, passed: Verdict, failed: Verdict
 ) -> None:
@@ -210,13 +217,17 @@ def test_summary_of_a_run_that_failed_early(run: RunResult) -> None:
     result = replace(
         run,
         status="failed",
-        reason="agent a2 cannot reach s3://x/",
+        reason="prepare: agent a2 was lost\nno sign of life for 15 s",
         phases=(),
         checks=(Check("littles-law", True, "50.0%", "at most 105%"),),
         notes=(),
     )
 
-    assert summary(result, [], 80) == ["suites/three.yaml::mixed: failed, agent a2 cannot reach s3://x/"]
+    assert summary(result, [], 80) == [
+        "suites/three.yaml::mixed: failed",
+        "  prepare: agent a2 was lost",
+        "  no sign of life for 15 s",
+    ]
 
 
 def test_summary_of_one_operation_has_no_total(run: RunResult, prepare: PhaseResult) -> None:
