@@ -29,6 +29,7 @@ def summary(
         # One operation is its own total.
         rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]
         lines += lay_out(rows, header=("", *MEASURES), width=width - 2)
+        lines += _warmup_errors(workload)
     if verdicts:
         lines.append(f"thresholds: {_count(verdicts)}")
     lines += [
@@ -52,6 +53,18 @@ def _extent(phase: PhaseResult) -> str:
             _plural(len(phase.endpoints), "endpoint"),
         )
     )
+
+
+def _warmup_errors(phase: PhaseResult) -> list[str]:
+    """Return a line on failures that no measured number shows."""
+    samples = [sample for sample in phase.errors if sample.section == "warmup"]
+    if not samples:
+        return []
+    count = sum(sample.count for sample in samples)
+    first = samples[0]
+    return [
+        f"{_plural(count, 'error')} during warm-up, the first: {first.op} at {first.endpoint}: {first.message}"
+    ]
 
 
 def _notes(result: RunResult) -> dict[str, None]:
