@@ -62,8 +62,7 @@ def explain(error: ErrorDetails) -> Iterator[Finding]:
     if kind == "extra_forbidden":
         yield from _explain_key(_Spot(outside), str(last), value)
     elif kind == "missing":
-        parent = _Spot(outside).place
-        yield Finding(parent, _missing(str(last), value, spot.expected))
+        yield Finding(_Spot(outside).place, f"'{last}' is missing: expected {spot.expected}")
     elif kind in {"union_tag_invalid", "union_tag_not_found"}:
         yield _explain_choice(spot, context["discriminator"].strip("'"), value)
     elif kind == "value_error":
@@ -95,10 +94,9 @@ def _explain_value(kind: str, value: object, context: Mapping[str, Any], expecte
     }
     if kind in limits:
         name, text = limits[kind]
-        return f"{found(value)} is {text} {context[name]:g}"
-    if kind in {"float_type", "finite_number"}:
-        return f"{found(value)} is not a number: expected {expected}"
-    return f"{found(value)} cannot stand here: expected {expected or 'something else'}"
+        # Whether the value is at hand as it was written depends on the version of pydantic.
+        return f"{text} {context[name]:g}"
+    return f"{found(value)} cannot stand here: expected {expected}"
 
 
 def _explain_key(spot: _Spot, key: str, value: object) -> Iterator[Finding]:
@@ -132,11 +130,6 @@ def _explain_choice(spot: _Spot, key: str, value: Any) -> Finding:
             place, f"the operation '{word}' is not supported by this version: expected {', '.join(words)}"
         )
     return Finding(place, unknown(_CHOOSERS[key], word, words))
-
-
-def _missing(key: str, section: object, expected: str) -> str:
-    given = isinstance(section, dict) and key in section
-    return f"'{key}' {'has no value' if given else 'is missing'}: expected {expected}"
 
 
 def _words(section: type[Section]) -> tuple[str, ...]:

@@ -1,0 +1,51 @@
+"""Whole files as people write them; a line that has something wrong with it says so in a comment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_sai3bench.errors import SuiteError
+from pytest_sai3bench.suite.discovery import looks_like_suite
+from pytest_sai3bench.suite.loader import load
+
+CORPUS = Path(__file__).parent.parent / "corpus"
+
+
+def files_in(folder: str) -> list[Path]:
+    files = sorted((CORPUS / folder).iterdir())
+    assert files
+    return files
+
+
+def lines_that(path: Path, comment: str) -> list[int]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [number for number, line in enumerate(lines, start=1) if line.endswith(f"# {comment}")]
+
+
+@pytest.mark.parametrize("path", files_in("accepted"), ids=lambda path: path.stem)
+def test_files_of_the_dialect_are_accepted(path: Path) -> None:
+    assert looks_like_suite(path)
+    loaded = load(path, env={})
+    assert [warning.location.line for warning in loaded.warnings] == lines_that(path, "warns")
+
+
+@pytest.mark.parametrize("path", files_in("refused"), ids=lambda path: path.stem)
+def test_what_would_be_measured_wrong_is_refused(path: Path) -> None:
+    assert looks_like_suite(path)
+    with pytest.raises(SuiteError) as caught:
+        load(path, env={})
+    assert [problem.location.line for problem in caught.value.problems] == lines_that(path, "error")
+
+
+def test_anchors_and_variables_are_what_they_stand_for() -> None:
+    path = CORPUS / "accepted" / "anchors_and_variables.yaml"
+    suite = load(path, env={"CONCURRENCY": "64", "TARGET": "s3://bucket"}).suite
+    assert (suite.name, suite.target, suite.duration, suite.concurrency) == (
+        "anchors",
+        "s3://bucket/",
+        30.0,
+        64,
+    )
+    assert [(operation.path, operation.weight) for operation in suite.workload] == [("a/", 10), ("b$c/", 20)]

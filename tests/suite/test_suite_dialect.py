@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_sai3bench.errors import SuiteError
+from pytest_sai3bench.suite import dialect
+from pytest_sai3bench.suite.loader import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECTIONS = {
+    "": "{pair}\nworkload: [{{op: put, weight: 1, object_size: 1}}]\n",
+    "workload[]": "workload: [{{op: put, weight: 1, object_size: 1, {pair}}}]\n",
+    "prepare": "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{{pair}}}\n",
+    "prepare.ensure_objects[]": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{ensure_objects: [{{count: 1, {pair}}}]}}\n"
+    ),
+    "distributed": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\ndistributed: {{agents: [{{address: a}}], {pair}}}\n"
+    ),
+    "distributed.agents[]": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\ndistributed: {{agents: [{{address: a, {pair}}}]}}\n"
+    ),
+}
+# A key with a value that asks for something, and one that asks for nothing.
+KEYS = sorted(dialect._KEYS)
+
+
+def messages_of(tmp_path: Path, key: str, value: str, *, strict: bool = False) -> list[str]:
+    section, _, name = key.rpartition(".")
+    path = tmp_path / "s.yaml"
+    path.write_text(SECTIONS[section].format(pair=f"{name}: {value}"), encoding="utf-8")
+    try:
+        problems = load(path, env={}, strict=strict, shown="s.yaml").warnings
+    except SuiteError as error:
+        problems = error.problems
+    return [f"{problem.severity}: {problem.message}" for problem in problems]
+
+
+@pytest.mark.parametrize("strict", [False, True])
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_without_effect_is_named(tmp_path: Path, key: str, *, strict: bool) -> None:
+    effect, harmless = dialect._KEYS[key]
+    name = key.rpartition(".")[2]
+    refused = f"error: '{name}' is not supported by this version, and without it the run measures something else: remove it to accept that"
+    message = {
+        "refused": refused,
+        "never": f"warning: '{name}' has no effect, nor has it in sai3-bench: it can be removed",
+        "later": f"warning: '{name}' has no effect in this version, though it belongs to the dialect",
+    }[effect]
+    expected = [] if dialect._ANY in harmless else [message]
+    assert messages_of(tmp_path, key, "{a: 1}", strict=strict) == expected
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
+    assert messages_of(tmp_path, key, "") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("processes", "single"),
+        ("processes", "1"),
+        ("repeat", "1"),
+        ("verify", "false"),
+        ("engine", "default"),
+        ("namespace", "shared"),
+        ("dynamic_put_pool", "false"),
+        ("workload[].dedup_factor", "1"),
+        ("workload[].fill", "random"),
+        ("prepare.prepare_strategy", "sequential"),
+        ("prepare.key_prefix_shards", "0"),
+        ("prepare.ensure_objects[].compress_factor", "0"),
+        ("distributed.stages", "[]"),
+        ("distributed.shared_filesystem", "true"),
+        ("distributed.tree_creation_mode", "isolated"),
+    ],
+)
+def test_a_value_that_asks_for_what_is_done_anyway_is_accepted(tmp_path: Path, key: str, value: str) -> None:
+    assert messages_of(tmp_path, key, value) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("namespace", "independent", "'namespace: independent'"),
+        ("engine", "boto3", "'engine: boto3'"),
+        ("prepare.key_prefix_shards", "16", "'key_prefix_shards: 16'"),
+        ("distributed.stages", "[{name: a, type: execute}]", "'stages'"),
+        ("tls", "{ca_file: x}", "'tls'"),
+    ],
+)
+def test_what_would_change_the_measurement_is_refused(
+    tmp_path: Path, key: str, value: str, shown: str
+) -> None:
+    assert messages_of(tmp_path, key, value) == [
+        f"error: {shown} is not supported by this version, and without it the run measures something else: remove it to accept that"
+    ]
+
+
+def test_true_is_not_one(tmp_path: Path) -> None:
+    assert messages_of(tmp_path, "repeat", "true") == [
+        "warning: 'repeat' has no effect in this version, though it belongs to the dialect"
+    ]

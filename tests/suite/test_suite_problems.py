@@ -1,0 +1,550 @@
+"""Every kind of problem, with its whole message."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_sai3bench.errors import SuiteError
+from pytest_sai3bench.suite.loader import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GET = "workload: [{op: get, path: data/*, weight: 1}]\n"
+
+
+def problems_of(tmp_path: Path, text: str, *, strict: bool = False) -> list[str]:
+    """Return every problem of a suite as text, warnings too."""
+    path = tmp_path / "s.yaml"
+    path.write_text(text, encoding="utf-8")
+    try:
+        loaded = load(path, env={}, strict=strict, shown="s.yaml")
+    except SuiteError as error:
+        return [f"{problem.severity} {problem}" for problem in error.problems]
+    return [f"{problem.severity} {problem}" for problem in loaded.warnings]
+
+
+VALUES = [
+    ("name: my run", "name: 'my run' cannot be a name: expected letters, digits, '_', '.', '=' and '-'"),
+    (
+        "name: 12",
+        "name: 12 is not text: expected the name of the workload in the ids of tests; quotes make a text of it",
+    ),
+    ("name: [a]", "name: expected the name of the workload in the ids of tests, found a list"),
+    (
+        "duration: 12 parsecs",
+        "duration: '12 parsecs' is not a duration: expected a number of seconds or text such as 500ms, 60s, 1h 30m",
+    ),
+    ("duration: 0s", "duration: too small: expected more than 0"),
+    ("duration: {a: 1}", "duration: a mapping is not a duration: expected one value"),
+    (
+        "warmup: -5s",
+        "warmup: '-5s' is not a duration: expected a number of seconds or text such as 500ms, 60s, 1h 30m",
+    ),
+    ("concurrency: 0", "concurrency: too small: expected at least 1"),
+    ("concurrency: 1.5", "concurrency: 1.5 is not a count: expected a whole number such as 16 or 64,000"),
+    ("concurrency: yes", "concurrency: 'yes' is not a count: expected a whole number such as 16 or 64,000"),
+    ("concurrency: true", "concurrency: true is not a count: expected a whole number such as 16 or 64,000"),
+    (
+        "target: data/",
+        "target: 'data/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
+    ),
+    ("target: direct:///d/", "target: direct:// is not supported by this version: expected file:// or s3://"),
+    (
+        "target: file:///d/*",
+        "target: 'file:///d/*' is a pattern: expected the address of one folder or bucket",
+    ),
+    ("multi_endpoint: {}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
+    ("multi_endpoint: {endpoints: }", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
+    ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
+    ("multi_endpoint: [a]", "multi_endpoint: expected a mapping, found a list"),
+    (
+        "multi_endpoint: {endpoints: file:///a/}",
+        "multi_endpoint.endpoints: expected a list of URIs, found 'file:///a/'",
+    ),
+    (
+        "multi_endpoint: {endpoints: [1]}",
+        "multi_endpoint.endpoints[0]: 1 is not text: expected text; quotes make a text of it",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/, file:///a/x/, 'file:///a']}",
+        "multi_endpoint.endpoints[2]: the same endpoint as endpoints[0]: expected each one once",
+    ),
+    (
+        "multi_endpoint: {endpoints: [s3://10.0.0.1/bucket/, s3://10.0.0.1:80/bucket]}",
+        "multi_endpoint.endpoints[1]: the same endpoint as endpoints[0]: expected each one once",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/, s3://bucket/]}",
+        "multi_endpoint.endpoints[1]: s3:// in a set of file:// endpoints: expected one scheme for all",
+    ),
+    (
+        f"multi_endpoint: {{endpoints: [{', '.join(f'file:///{number}/' for number in range(33))}]}}",
+        "multi_endpoint.endpoints: 33 endpoints: expected at most 32",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: round-robin}",
+        "multi_endpoint.strategy: unknown strategy 'round-robin', did you mean 'round_robin'? expected one of round_robin, least_connections",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: 7}",
+        "multi_endpoint.strategy: unknown strategy 7: expected one of round_robin, least_connections",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], enabled: on}",
+        "multi_endpoint.enabled: 'on' is not a boolean: expected true or false",
+    ),
+    (
+        "distributed: {}",
+        "distributed: 'agents' is missing: expected a list of agents, each with an 'address'",
+    ),
+    (
+        "distributed: {agents: }",
+        "distributed: 'agents' is missing: expected a list of agents, each with an 'address'",
+    ),
+    ("distributed: {agents: []}", "distributed.agents: no agents: expected at least one with an 'address'"),
+    (
+        "distributed: {agents: [{id: a}]}",
+        "distributed.agents[0]: 'address' is missing: expected host or host:port",
+    ),
+    (
+        "distributed: {agents: [{address: ssh://a}]}",
+        "distributed.agents[0].address: 'ssh://a' is not the address of a host: expected host or host:port",
+    ),
+    (
+        "distributed: {agents: [{address: a, id: a/b}]}",
+        "distributed.agents[0].id: 'a/b' cannot be a name: expected letters, digits, '_', '.', '=' and '-'",
+    ),
+    (
+        "distributed: {agents: [{address: a, id: x}, {address: b, id: x}]}",
+        "distributed.agents[1].id: 'x' is also the id of agents[0]: expected each id once",
+    ),
+    (
+        "distributed: {agents: [{address: a, id: agent-2}, {address: b}]}",
+        "distributed.agents[1].id: 'agent-2' is also the id of agents[0]: expected each id once",
+    ),
+    (
+        "distributed: {agents: [{address: a, concurrency_override: 0}]}",
+        "distributed.agents[0].concurrency_override: too small: expected at least 1",
+    ),
+    (
+        "distributed: {agents: [{address: a, multi_endpoint: {endpoints: [x]}}]}",
+        "distributed.agents[0].multi_endpoint.endpoints[0]: 'x' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
+    ),
+    (
+        "prepare: {ensure_objects: {count: 1}}",
+        "prepare.ensure_objects: expected a list of object sets, each with a 'count', found a mapping",
+    ),
+    (
+        "prepare: {ensure_objects: [{}]}",
+        "prepare.ensure_objects[0]: 'count' is missing: expected the number of objects",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, min_size: 2MiB}]}",
+        "prepare.ensure_objects[0].min_size: min_size (2,097,152 bytes) is larger than max_size (1,048,576 bytes): expected at most as much",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, base_uri: 's3://'}]}",
+        "prepare.ensure_objects[0].base_uri: 's3://' names no bucket: expected s3://bucket/prefix/ or s3://host:9000/bucket/",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: big}]}",
+        "prepare.ensure_objects[0].size_spec: 'big' is not a size: expected bytes or text such as 4096, 64KB, 1.5MiB",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: 1.5}]}",
+        "prepare.ensure_objects[0].size_spec: 1.5 is not a size: expected bytes or text such as 4096, 64KB, 1.5MiB",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: [1]}]}",
+        "prepare.ensure_objects[0].size_spec: expected a mapping, found a list",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: {min: 1}}]}",
+        "prepare.ensure_objects[0].size_spec: 'type' is missing: expected one of fixed, uniform, lognormal",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_distribution: {type: unifrom}}]}",
+        "prepare.ensure_objects[0].size_distribution.type: unknown distribution 'unifrom', did you mean 'uniform'? expected one of fixed, uniform, lognormal",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: {type: uniform, min: 0}}]}",
+        "prepare.ensure_objects[0].size_spec.min: too small: expected at least 1",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: {type: uniform, min: 2KB, max: 1KB}}]}",
+        "prepare.ensure_objects[0].size_spec.min: min (2,000 bytes) is larger than max (1,000 bytes): expected at most as much",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: {type: lognormal, mean: 1MiB}}]}",
+        "prepare.ensure_objects[0].size_spec: 'std_dev' is missing: expected the standard deviation, such as 512KiB",
+    ),
+    (
+        "prepare: {cleanup_mode: loose}",
+        "prepare.cleanup_mode: unknown cleanup mode 'loose': expected one of strict, tolerant, best_effort",
+    ),
+    ("prepare: {cleanup: 1}", "prepare.cleanup: 1 is not a boolean: expected true or false"),
+    (
+        "thresholds: get.p99 < 20 ms",
+        "thresholds: expected a list of rules such as get.p99 < 20 ms, found 'get.p99 < 20 ms'",
+    ),
+    (
+        "thresholds: [{get.p99: 20 ms}]",
+        "thresholds[0]: a mapping is not a threshold: expected text such as 'get.p99 < 20 ms', or a mapping with 'rule'",
+    ),
+    (
+        "thresholds: [20]",
+        "thresholds[0]: 20 is not a threshold: expected text such as 'get.p99 < 20 ms', or a mapping with 'rule'",
+    ),
+    (
+        "embedded_server: {}",
+        "embedded_server: the embedded server provides nothing: expected 'endpoints' or 'mounts'",
+    ),
+    ("embedded_server: {endpoints: 33}", "embedded_server.endpoints: too large: expected at most 32"),
+    ("embedded_server: true", "embedded_server: expected a mapping, found true"),
+    ("markers: slow", "markers: expected a list of pytest markers, found 'slow'"),
+    (
+        "markers: [a b]",
+        "markers[0]: 'a b' cannot be a marker: expected a letter, then letters, digits or '_'",
+    ),
+    (
+        "error_handling: {error_rate_threshold: a}",
+        "error_handling.error_rate_threshold: 'a' cannot stand here: expected errors per second from which agents pause",
+    ),
+    (
+        "error_handling: {error_rate_threshold: .inf}",
+        "error_handling.error_rate_threshold: inf cannot stand here: expected errors per second from which agents pause",
+    ),
+    (
+        "error_handling: {retry_jitter_factor: -0.5}",
+        "error_handling.retry_jitter_factor: too small: expected at least 0",
+    ),
+    ("seed: x", "seed: 'x' is not a count: expected a whole number such as 16 or 64,000"),
+    (
+        "seed: ${SEED}",
+        "seed: variable SEED is not set: set it, or give a default with ${SEED:-default}",
+    ),
+    ("seed: 1\nseed: 2", "seed: the key 'seed' is given twice, first in line 2"),
+    (
+        "warmup: 1\nwarmup_period: 2",
+        "warmup_period: 'warmup_period' is another spelling of 'warmup', which is given too: expected one of them",
+    ),
+    (
+        "prepare: {ensure_objects: [{count: 1, size_spec: 1, size_distribution: 2}]}",
+        "prepare.ensure_objects[0].size_distribution: 'size_distribution' is another spelling of 'size_spec', which is given too: expected one of them",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), VALUES, ids=[text[:50] for text, _ in VALUES])
+def test_a_wrong_value_is_explained(tmp_path: Path, text: str, problem: str) -> None:
+    line = 2 + text.count("\n")
+    assert problems_of(tmp_path, f"{GET}{text}\n") == [f"error s.yaml:{line}: {problem}"]
+
+
+OPERATIONS = [
+    ("just text", "workload[0]: expected a mapping, found 'just text'"),
+    ("~", "workload[0]: expected a mapping, found nothing"),
+    ("{weight: 1}", "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete"),
+    ("{op: , weight: 1}", "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete"),
+    (
+        "{op: GET, weight: 1}",
+        "workload[0].op: unknown operation 'GET': expected one of get, put, list, stat, delete",
+    ),
+    (
+        "{op: delet, weight: 1}",
+        "workload[0].op: unknown operation 'delet', did you mean 'delete'? expected one of get, put, list, stat, delete",
+    ),
+    (
+        "{op: [get], weight: 1}",
+        "workload[0].op: unknown operation a list: expected one of get, put, list, stat, delete",
+    ),
+    (
+        "{op: mkdir, path: d/, weight: 1}",
+        "workload[0].op: the operation 'mkdir' is not supported by this version: expected get, put, list, stat, delete",
+    ),
+    (
+        "{op: rmdir, path: d/, weight: 1}",
+        "workload[0].op: the operation 'rmdir' is not supported by this version: expected get, put, list, stat, delete",
+    ),
+    (
+        "{op: get, path: d/}",
+        "workload[0]: 'weight' is missing: expected a whole number, the share of this operation",
+    ),
+    (
+        "{op: get, weight: 1}",
+        "workload[0]: 'path' is missing: expected an object, a folder that ends with '/', or a pattern such as data/*",
+    ),
+    ("{op: list, weight: 1}", "workload[0]: 'path' is missing: expected a prefix such as data/"),
+    (
+        "{op: stat, path: d/, weight: -1}",
+        "workload[0].weight: -1 is not a count: expected a whole number such as 16 or 64,000",
+    ),
+    (
+        "{op: stat, path: 12, weight: 1}",
+        "workload[0].path: 12 is not text: expected an object, a folder that ends with '/', or a pattern such as data/*; quotes make a text of it",
+    ),
+    (
+        "{op: get, path: 'az://x/y', weight: 1}",
+        "workload[0].path: az:// is not supported by this version: expected file:// or s3://",
+    ),
+    (
+        "{op: get, path: d/, weight: 1, concurrency: 0}",
+        "workload[0].concurrency: too small: expected at least 1",
+    ),
+    ("{op: put, weight: 1}", "workload[0]: a put needs a size: expected 'object_size' or 'size_spec'"),
+    (
+        "{op: put, weight: 1, object_size: }",
+        "workload[0]: a put needs a size: expected 'object_size' or 'size_spec'",
+    ),
+    (
+        "{op: put, weight: 1, object_size: 1 MB/s}",
+        "workload[0].object_size: '1 MB/s' is not a size: expected bytes or text such as 4096, 64KB, 1.5MiB",
+    ),
+    (
+        "{op: put, weight: 1, size_spec: {type: fixed}}",
+        "workload[0].size_spec: 'size' is missing: expected a size such as 1MiB",
+    ),
+    (
+        "{op: get, path: d/, weight: 0}",
+        "workload: all weights are 0: expected at least one operation with a weight above 0",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), OPERATIONS, ids=[text for text, _ in OPERATIONS])
+def test_a_wrong_operation_is_explained(tmp_path: Path, text: str, problem: str) -> None:
+    assert problems_of(tmp_path, f"workload: [{text}]\n") == [f"error s.yaml:1: {problem}"]
+
+
+@pytest.mark.parametrize("text", ["name: x\n", "name: x\nworkload:\n", "name: x\nworkload: []\n"])
+def test_a_suite_needs_a_workload(tmp_path: Path, text: str) -> None:
+    line = text.count("\n")
+    assert problems_of(tmp_path, text) == [
+        f"error s.yaml:{line}: workload: the workload is missing or empty: expected a list of operations"
+    ]
+
+
+ODDITIES = [
+    ("concurency: 4", "concurency: unknown key 'concurency', did you mean 'concurrency'?"),
+    ("perf_logs: {}", "perf_logs: unknown key 'perf_logs', did you mean 'perf_log'?"),
+    (
+        "prepare: {zzz: }",
+        "prepare.zzz: unknown key 'zzz': expected one of ensure_objects, cleanup, cleanup_mode, skip_verification, force_overwrite, post_prepare_delay",
+    ),
+    (
+        "distributed: {agents: [{address: a, traget_override: x}]}",
+        "distributed.agents[0].traget_override: unknown key 'traget_override', did you mean 'target_override'?",
+    ),
+    (
+        "target: file:///a/\nmulti_endpoint: {endpoints: [file:///b/]}",
+        "target: 'target' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
+    ),
+    (
+        "distributed: {agents: [{address: a, target_override: file:///a/, multi_endpoint: {endpoints: [file:///b/]}}]}",
+        "distributed.agents[0].target_override: 'target_override' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), ODDITIES, ids=[text[:50] for text, _ in ODDITIES])
+@pytest.mark.parametrize(("strict", "severity"), [(False, "warning"), (True, "error")])
+def test_an_oddity_is_a_warning_and_in_strict_mode_an_error(
+    tmp_path: Path, text: str, problem: str, severity: str, *, strict: bool
+) -> None:
+    assert problems_of(tmp_path, f"{GET}{text}\n", strict=strict) == [f"{severity} s.yaml:2: {problem}"]
+
+
+def test_a_disabled_set_leaves_the_target_alone(tmp_path: Path) -> None:
+    text = f"{GET}target: file:///a/\nmulti_endpoint: {{enabled: false}}\n"
+    assert problems_of(tmp_path, text, strict=True) == []
+
+
+def test_keys_for_anchors_are_free(tmp_path: Path) -> None:
+    text = "x-small: &small {type: uniform, max: 8KiB}\nworkload: [{op: put, weight: 1, size_spec: *small}]\n"
+    assert problems_of(tmp_path, text, strict=True) == []
+
+
+@pytest.mark.parametrize("key", ["warmup", "warmup_period"])
+def test_a_warmup_is_shorter_than_the_duration(tmp_path: Path, key: str) -> None:
+    assert problems_of(tmp_path, f"{GET}duration: 60s\n{key}: 1m\n") == [
+        f"error s.yaml:3: {key}: a warm-up of 1m is not shorter than the duration of 1m: expected less"
+    ]
+
+
+def test_sizes_given_twice_are_a_warning(tmp_path: Path) -> None:
+    text = """\
+workload:
+  - {op: put, weight: 1, object_size: 1, size_spec: 2}
+prepare:
+  ensure_objects:
+    - {count: 1, size_spec: 2, max_size: 3}
+"""
+    assert problems_of(tmp_path, text) == [
+        "warning s.yaml:2: workload[0].object_size: 'object_size' has no effect beside 'size_spec': expected one of them",
+        "warning s.yaml:5: prepare.ensure_objects[0].max_size: 'max_size' has no effect beside 'size_spec': expected one of them",
+    ]
+
+
+def test_embedded_addresses_need_the_server(tmp_path: Path) -> None:
+    text = """\
+target: s3://embedded-1/bucket/
+workload: [{op: get, path: 'file://embedded-2/d/*', weight: 1}]
+"""
+    assert problems_of(tmp_path, text) == [
+        "error s.yaml:1: target: 's3://embedded-1/bucket/' needs the embedded server: expected a block 'embedded_server: {endpoints: 1}'",
+        "error s.yaml:2: workload[0].path: 'file://embedded-2/d/*' needs the embedded server: expected a block 'embedded_server: {mounts: 2}'",
+    ]
+
+
+def test_embedded_addresses_are_within_their_number(tmp_path: Path) -> None:
+    text = f"""\
+embedded_server: {{endpoints: 2}}
+{GET}multi_endpoint:
+  endpoints: [s3://embedded-1/bucket/, s3://embedded-3/bucket/]
+distributed:
+  agents:
+    - address: a
+      target_override: s3://embedded-2/bucket/
+    - address: b
+      multi_endpoint:
+        endpoints: [file://embedded-1/d/]
+prepare:
+  ensure_objects:
+    - {{base_uri: 's3://embedded-4/bucket/', count: 1}}
+"""
+    assert problems_of(tmp_path, text) == [
+        "error s.yaml:4: multi_endpoint.endpoints[1]: 's3://embedded-3/bucket/' is beyond the 2 endpoints of embedded_server: expected endpoints: 3",
+        "error s.yaml:11: distributed.agents[1].multi_endpoint.endpoints[0]: 'file://embedded-1/d/' is beyond the 0 mounts of embedded_server: expected mounts: 1",
+        "error s.yaml:14: prepare.ensure_objects[0].base_uri: 's3://embedded-4/bucket/' is beyond the 2 endpoints of embedded_server: expected endpoints: 4",
+    ]
+
+
+def test_everything_that_is_wrong_is_said_at_once_and_in_order(tmp_path: Path) -> None:
+    text = """\
+name: a b
+duration: 10
+warmup: 1m
+target: ${TARGET}
+multi_endpoint:
+  endpoints: [s3://embedded-1/bucket/]
+workload:
+  - {op: get, paht: data/*, weight: 1}
+  - {op: put, wieght: 1, weight: 1}
+  - {op: put, weight: 1, object_size: 1, size_spec: 1, object_size: 2}
+perf_log: {}
+"""
+    assert problems_of(tmp_path, text) == [
+        "error s.yaml:1: name: 'a b' cannot be a name: expected letters, digits, '_', '.', '=' and '-'",
+        "error s.yaml:3: warmup: a warm-up of 1m is not shorter than the duration of 10 s: expected less",
+        "error s.yaml:4: target: variable TARGET is not set: set it, or give a default with ${TARGET:-default}",
+        "error s.yaml:6: multi_endpoint.endpoints[0]: 's3://embedded-1/bucket/' needs the embedded server: expected a block 'embedded_server: {endpoints: 1}'",
+        "error s.yaml:8: workload[0]: 'path' is missing: expected an object, a folder that ends with '/', or a pattern such as data/*",
+        "warning s.yaml:8: workload[0].paht: unknown key 'paht', did you mean 'path'?",
+        "error s.yaml:9: workload[1]: a put needs a size: expected 'object_size' or 'size_spec'",
+        "warning s.yaml:9: workload[1].wieght: unknown key 'wieght', did you mean 'weight'?",
+        "error s.yaml:10: workload[2].object_size: the key 'object_size' is given twice, first in line 10",
+        "warning s.yaml:11: perf_log: 'perf_log' has no effect in this version, though it belongs to the dialect",
+    ]
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    cases: list[tuple[bytes | None, str]] = [
+        (None, "s.yaml:1: cannot be read: No such file or directory"),
+        (b"name: x\nb: \xe4\n", "s.yaml:2: the byte 0xe4 is not UTF-8: expected a file saved as UTF-8"),
+        (b"#" * (4 * 2**20 + 1), "s.yaml:1: larger than 4 MiB: expected a suite, not data"),
+        (b"a: *b\n", "s.yaml:1: the alias has no anchor: expected an &name of this name above it"),
+    ]
+    for content, message in cases:
+        path = tmp_path / "s.yaml"
+        if content is not None:
+            path.write_bytes(content)
+        with pytest.raises(SuiteError) as caught:
+            load(path, env={}, shown="s.yaml")
+        assert str(caught.value) == message
+
+
+WORDS = st.sampled_from(
+    [
+        *("name", "target", "duration", "warmup", "concurrency", "multi_endpoint", "distributed", "workload"),
+        *("prepare", "thresholds", "embedded_server", "markers", "error_handling", "strategy", "endpoints"),
+        *(
+            "enabled",
+            "agents",
+            "address",
+            "id",
+            "ensure_objects",
+            "count",
+            "size_spec",
+            "type",
+            "fixed",
+            "uniform",
+        ),
+        *(
+            "lognormal",
+            "min",
+            "max",
+            "mean",
+            "op",
+            "get",
+            "put",
+            "path",
+            "weight",
+            "object_size",
+            "rule",
+            "cleanup",
+        ),
+        *("stages", "file:///a/", "s3://embedded-1/b/", "data/*", "1MiB", "10s", "true", "3"),
+    ]
+)
+DOCUMENTS = st.recursive(
+    WORDS | st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab:/$ \u00e4", max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4),
+    max_leaves=25,
+)
+
+
+@given(
+    st.dictionaries(WORDS, DOCUMENTS, max_size=6),
+    st.fixed_dictionaries(
+        {"workload": st.lists(st.dictionaries(WORDS, DOCUMENTS, max_size=4) | DOCUMENTS, max_size=3)}
+    ),
+    st.booleans(),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_document_is_accepted_or_explained_in_our_own_words(
+    tmp_path: Path,
+    document: dict[str, Any],
+    workload: dict[str, Any],
+    strict: bool,  # noqa: FBT001
+) -> None:
+    text = yaml.safe_dump(document | workload, allow_unicode=True)
+    for problem in problems_of(tmp_path, text, strict=strict):
+        severity, _, rest = problem.partition(" ")
+        assert severity in {"error", "warning"}
+        assert rest.startswith("s.yaml:")
+        assert any(
+            words in rest
+            for words in ("expected", "did you mean", "has no effect", "remove it", "set it", "given twice")
+        )
+        # The words of pydantic, its names for types, and ours.
+        assert not any(
+            word in rest
+            for word in (
+                "Input should",
+                "valid",
+                "Field",
+                "Extra",
+                "tuple",
+                "dict",
+                "None",
+                "Section",
+                "Error",
+                "discriminator",
+            )
+        )
