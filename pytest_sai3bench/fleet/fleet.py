@@ -9,7 +9,7 @@ from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_sai3bench.agent import PROTOCOL
-from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightError, StageError
+from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightError, RunError, StageError
 from pytest_sai3bench.fleet.causes import describe_check, remedy_for
 from pytest_sai3bench.fleet.clocks import ClockOffset, ClockSample, estimate_offset
 from pytest_sai3bench.fleet.gateways import Gateway, Gateways
@@ -17,8 +17,6 @@ from pytest_sai3bench.results.merge import WorkerOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from typing_extensions import Self
 
     from pytest_sai3bench.agent.messages import Message, ResultWire, TickWire
     from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
@@ -30,6 +28,8 @@ _HELLO_S = 30.0
 _PREFLIGHT_S = 90.0
 _READY_S = 3600.0
 _GOODBYE_S = 2.0
+# What an agent says when it fails outside of a stage.
+_ANY_STAGE = -1
 # How long agents may take to send their results after they were told to stop.
 _STOP_S = 5.0
 _PINGS = 20
@@ -56,17 +56,18 @@ class _Member:
 
 @dataclass(frozen=True)
 class StageEnd:
-    """What each worker measured in a stage, sentences about what went wrong, and whether Ctrl-C ended it."""
+    """What each worker measured in a stage, sentences about what went wrong, and the exception that ended it early."""
 
-    outcomes: tuple[WorkerOutcome, ...]
-    troubles: tuple[str, ...]
-    interrupted: bool
+    outcomes: tuple[WorkerOutcome, ...] = ()
+    troubles: tuple[str, ...] = ()
+    interruption: BaseException | None = None
 
 
 @dataclass
 class _Progress:
     """What has arrived during a stage, by worker."""
 
+    stage: int
     results: dict[str, ResultWire] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
     stopping: bool = False
@@ -76,6 +77,9 @@ class _Progress:
         if message is None:
             if key not in self.results:
                 self.troubles[key] = _describe_loss(member)
+        elif message.get("stage") not in (self.stage, _ANY_STAGE):
+            # An answer that came too late for its own stage.
+            return
         elif message["type"] == "tick":
             member.ticks.append(cast("TickWire", message))
         elif message["type"] == "result":
@@ -87,7 +91,7 @@ class _Progress:
 
 
 class Fleet:
-    """The workers of one run plan, as a context manager: entering opens and greets them, leaving ends them.
+    """The workers of one run plan; `close` must be called, even when `open` failed.
 
     ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access.
     """
@@ -100,7 +104,13 @@ class Fleet:
         self._members: dict[str, _Member] = {}
         self._beat = 0.0
 
-    def __enter__(self) -> Self:
+    @property
+    def is_whole(self) -> bool:
+        """True as long as all workers are there."""
+        return bool(self._members) and not any(member.gone for member in self._members.values())
+
+    def open(self) -> None:
+        """Start and greet the workers, and let them check their endpoints; raises `RunError`."""
         try:
             for worker in self._plan.workers:
                 key = f"{worker.agent}-w{worker.worker}"
@@ -110,10 +120,6 @@ class Fleet:
         except BaseException:
             self.close()
             raise
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Say goodbye and end every process."""
@@ -124,34 +130,42 @@ class Fleet:
             self._gateways.close()
             self._members.clear()
 
+    def kill(self) -> None:
+        """End every process at once."""
+        self._members.clear()
+        self._gateways.close()
+
     def run_stage(self, number: int, limit_s: float | None) -> StageEnd:
         """Run one stage on all workers, from getting ready to the last result.
 
         ``limit_s`` bounds the time from the start to the last result; without it a stage may take as long as it makes
-        progress. Raises `StageError` when the stage cannot begin, `AgentLostError` when an agent is lost before.
+        progress. Any exception of the main thread stops the load. Raises `StageError` when the stage cannot begin,
+        `AgentLostError` when an agent is lost before.
         """
         try:
             self._make_ready(number)
-        except KeyboardInterrupt:
+        except RunError:
+            raise
+        except BaseException as error:  # noqa: BLE001 - goes on its way with the end of the stage
             self.abort()
-            self._gather({"ready"}, _STOP_S, "the stage to stop", tolerant=True)
-            return StageEnd((), (), interrupted=True)
-        progress = _Progress()
-        interrupted = False
+            self._gather({"ready"}, _STOP_S, "the stage to stop", stage=number, tolerant=True)
+            return StageEnd(interruption=error)
+        progress = _Progress(number)
+        interruption: BaseException | None = None
         try:
             self._start()
             self._collect(progress, limit_s)
-        except KeyboardInterrupt:
-            interrupted = True
+        except BaseException as error:  # noqa: BLE001 - see above
+            interruption = error
             self.abort()
             self._collect(progress, _STOP_S)
         self._send_all({"type": "ack"})
         outcomes = tuple(self._outcome(member, progress) for member in self._members.values())
-        return StageEnd(outcomes, tuple(progress.troubles.values()), interrupted=interrupted)
+        return StageEnd(outcomes, tuple(progress.troubles.values()), interruption)
 
-    def rest(self, limit_s: float) -> None:
+    def rest(self, number: int, limit_s: float) -> None:
         """Wait until every worker has finished the delay after the stage."""
-        self._gather({"rested"}, limit_s, "the rest after the stage", tolerant=True)
+        self._gather({"rested"}, limit_s, "the rest after the stage", stage=number)
 
     def abort(self) -> None:
         """Ask every worker to stop its load; what it measured still comes as its result."""
@@ -209,7 +223,7 @@ class Fleet:
 
     def _make_ready(self, number: int) -> None:
         self._send_all({"type": "stage", "stage": number})
-        failures = self._gather({"ready"}, _READY_S, "the stage to be ready")
+        failures = self._gather({"ready"}, _READY_S, "the stage to be ready", stage=number)
         if failures:
             raise StageError("\n".join(_describe_failure(member, failure) for member, failure in failures))
 
@@ -267,9 +281,12 @@ class Fleet:
         *,
         take: Callable[[_Member, Message], None] | None = None,
         members: list[_Member] | None = None,
+        stage: int = _ANY_STAGE,
         tolerant: bool = False,
     ) -> list[tuple[_Member, Message]]:
         """Wait until each member has sent one message of ``kinds``, or has failed; return the failures.
+
+        Messages of another stage than ``stage`` come too late and are ignored.
 
         Raises `AgentLostError` for a member that is gone or silent, unless ``tolerant``.
         """
@@ -293,6 +310,8 @@ class Fleet:
                 waiting.discard(key)
                 if not tolerant:
                     raise AgentLostError(_describe_loss(self._members[key]))
+            elif message.get("stage", stage) not in (stage, _ANY_STAGE):
+                continue
             elif key in waiting and message["type"] in kinds:
                 waiting.discard(key)
                 if take:
