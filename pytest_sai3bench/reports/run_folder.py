@@ -42,20 +42,29 @@ def create(results_root: Path, now: datetime, token: str) -> Path:
     return folder
 
 
+def create_run(folder: Path, suite_stem: str, workload_name: str) -> Path:
+    """Create and return the folder of one run below the session's ``folder``.
+
+    Runs whose names would collide (suites of the same name in different folders) get ``-2``, ``-3`` … at the end.
+    Raises ResultsError.
+    """
+    try:
+        return _create_run_folder(folder / _file_name(suite_stem), _file_name(workload_name))
+    except OSError as error:
+        raise _failure(folder, error) from error
+
+
 def write_run(
     folder: Path,
-    suite_stem: str,
-    workload_name: str,
     *,
     result: RunResult,
     verdicts: Sequence[Verdict],
     plan: RunPlan,
     config_text: str,
     metadata: Mapping[str, Any],
-) -> Path:
-    """Write all files of one run below the session's ``folder`` and return the run's own folder.
+) -> None:
+    """Write all files of one run into its ``folder``, over those of an earlier call.
 
-    Runs whose names would collide (suites of the same name in different folders) get ``-2``, ``-3`` … at the end.
     Every file appears whole or not at all. Raises ResultsError.
     """
     plan_document = asdict(plan)
@@ -76,12 +85,10 @@ def write_run(
             stream, workload, verdicts=verdicts, checks=result.checks
         )
     try:
-        run_folder = _create_run_folder(folder / _file_name(suite_stem), _file_name(workload_name))
         for name, write in files.items():
-            _write_whole(run_folder / name, write)
+            _write_whole(folder / name, write)
     except OSError as error:
         raise _failure(folder, error) from error
-    return run_folder
 
 
 def _create_run_folder(parent: Path, name: str) -> Path:

@@ -69,6 +69,7 @@ _KEYS = {
     "verify": _later(False),
     "version": _never(),
     "workload[].compress_factor": _later(0, 1),
+    "workload[].concurrency": _refused(),
     "workload[].dedup_factor": _later(0, 1),
     "workload[].fill": _later("random", "prand"),
     "workload[].use_multi_endpoint": _never(),

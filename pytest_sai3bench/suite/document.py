@@ -18,10 +18,10 @@ from pytest_sai3bench.suite.scalars import (
     Name,
     PositiveCount,
     PositiveDuration,
-    Rule,
     Uri,
 )
 from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.thresholds import Rule
 
 
 class Suite(Section):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.places import SPELLINGS
-from pytest_sai3bench.suite.scalars import Count, PathOrUri, PositiveCount, Size
+from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal, SizeSpec, Uniform
 
@@ -16,9 +16,6 @@ _OBJECTS = "an object, a folder that ends with '/', or a pattern such as data/*"
 
 class _Operation(Section):
     weight: Count = Field(description="a whole number, the share of this operation")
-    concurrency: PositiveCount | None = Field(
-        default=None, description="the most of these operations at one time"
-    )
 
 
 class Get(_Operation):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench import units
 from pytest_sai3bench.suite.operations import Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.uris import parse_uri
@@ -28,15 +27,6 @@ def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
     elif not any(operation.weight for operation in suite.workload):
         yield Finding(
             ("workload",), "all weights are 0: expected at least one operation with a weight above 0"
-        )
-
-
-def _warmup_leaves_time(suite: Suite) -> Iterator[Finding]:
-    if suite.warmup and suite.warmup >= suite.duration:
-        warmup, duration = units.format_seconds(suite.warmup), units.format_seconds(suite.duration)
-        yield Finding(
-            ("warmup",),
-            f"a warm-up of {warmup} is not shorter than the duration of {duration}: expected less",
         )
 
 
@@ -122,7 +112,6 @@ def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
     (("workload",), _workload_has_operations),
-    (("warmup", "warmup_period", "duration"), _warmup_leaves_time),
     (("target", "multi_endpoint", "distributed"), _target_is_not_shadowed),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),

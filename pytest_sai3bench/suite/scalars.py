@@ -74,14 +74,10 @@ def _address(text: str) -> str:
     return text
 
 
-def _rule(value: object) -> str | dict[str, Any]:
-    if isinstance(value, str) and value.strip():
-        return value
-    if isinstance(value, dict) and isinstance(value.get("rule"), str):
-        return value
-    raise ValueError(
-        f"{found(value)} is not a threshold: expected text such as 'get.p99 < 20 ms', or a mapping with 'rule'"
-    )
+def _text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("empty text: expected some words")
+    return text
 
 
 Size = Annotated[int, _one_value("a size", units.parse_size)]
@@ -96,7 +92,8 @@ Marker = Annotated[str, AfterValidator(_marker)]
 Uri = Annotated[str, AfterValidator(_uri)]
 PathOrUri = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
-Rule = Annotated[str | dict[str, Any], BeforeValidator(_rule)]
+Text = Annotated[str, AfterValidator(_text)]
+Severity = Annotated[Literal["fail", "warn"], _choice("severity", {"fail": "fail", "warn": "warn"})]
 Strategy = Annotated[
     Literal["round_robin", "least_connections"],
     _choice(

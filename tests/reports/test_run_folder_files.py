@@ -12,11 +12,9 @@ import pytest
 
 from pytest_sai3bench.errors import ResultsError
 from pytest_sai3bench.reports.result_json import from_json
-from pytest_sai3bench.reports.run_folder import create, write_run
+from pytest_sai3bench.reports.run_folder import create, create_run, write_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.results.model import PhaseResult, RunResult
     from pytest_sai3bench.thresholds.verdicts import Verdict
@@ -32,26 +30,15 @@ def names(folder: Path) -> list[str]:
 
 def write(folder: Path, result: RunResult, plan: RunPlan, **changed: Any) -> Path:
     options: dict[str, Any] = {
-        "suite_stem": "three",
-        "workload_name": "mixed",
         "result": result,
         "verdicts": (),
         "plan": plan,
         "config_text": "name: mixed\n",
         "metadata": {"version": "1"},
     }
-    return write_run(folder, **options | changed)
-
-
-@pytest.fixture
-def write_in_session(tmp_path: Path, run: RunResult, plan: RunPlan) -> Callable[[str, str], str]:
-    """Return a function that writes a run of such names, and returns its folder relative to the session's."""
-
-    def call(stem: str, name: str) -> str:
-        folder = write(tmp_path, run, plan, suite_stem=stem, workload_name=name)
-        return str(folder.relative_to(tmp_path))
-
-    return call
+    run_folder = create_run(folder, "three", "mixed")
+    write_run(run_folder, **options | changed)
+    return run_folder
 
 
 def test_a_session_folder_is_named_by_time_and_token_and_latest_points_to_the_newest(tmp_path: Path) -> None:
@@ -144,12 +131,22 @@ def test_a_run_that_failed_before_its_workload_keeps_what_there_is(
     assert names(folder) == ["config.yaml", "metadata.json", "plan.json", "result.json"]
 
 
-def test_suites_of_the_same_name_do_not_overwrite_each_other(
-    tmp_path: Path, run: RunResult, plan: RunPlan
-) -> None:
-    folders = [write(tmp_path, run, plan) for _ in range(3)]
+def test_suites_of_the_same_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    folders = [create_run(tmp_path, "three", "mixed") for _ in range(3)]
 
     assert [folder.name for folder in folders] == ["mixed", "mixed-2", "mixed-3"]
+
+
+def test_a_run_that_is_written_again_replaces_its_files(
+    tmp_path: Path, run: RunResult, plan: RunPlan, prepare: PhaseResult
+) -> None:
+    folder = create_run(tmp_path, "three", "mixed")
+    options: dict[str, Any] = {"verdicts": (), "plan": plan, "config_text": "", "metadata": {}}
+    write_run(folder, result=replace(run, phases=(prepare,)), **options)
+
+    write_run(folder, result=run, **options)
+
+    assert from_json(json.loads((folder / "result.json").read_text())) == run
 
 
 @pytest.mark.parametrize(
@@ -160,10 +157,8 @@ def test_suites_of_the_same_name_do_not_overwrite_each_other(
         (".hidden", "a/b", "hidden/a_b"),
     ],
 )
-def test_names_stay_inside_the_session_folder(
-    write_in_session: Callable[[str, str], str], stem: str, name: str, expected: str
-) -> None:
-    assert write_in_session(stem, name) == expected
+def test_names_stay_inside_the_session_folder(tmp_path: Path, stem: str, name: str, expected: str) -> None:
+    assert create_run(tmp_path, stem, name) == tmp_path / expected
 
 
 def test_a_full_disk_is_reported_and_leaves_no_half_written_file(
@@ -177,7 +172,7 @@ def test_a_full_disk_is_reported_and_leaves_no_half_written_file(
     with pytest.raises(ResultsError) as caught:
         write(tmp_path, run, plan)
 
-    assert str(caught.value) == f"results cannot be written: {tmp_path}: No space left on device\n{REMEDY}"
+    assert str(caught.value) == f"results cannot be written: {tmp_path}/three/mixed: No space left on device\n{REMEDY}"
     assert names(tmp_path / "three" / "mixed") == [
         "config.yaml",
         "metadata.json",

@@ -1,0 +1,136 @@
+"""The plugin as pytest sees it: options and hooks. What they need is imported when they are called."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from pytest_sai3bench.plugin.collection import SuiteFile
+
+_SUFFIXES = frozenset((".yaml", ".yml"))
+_DEFAULT_FILES = ("*.sai3.yaml", "*.sai3.yml")
+
+
+def _duration(text: str) -> float:
+    from pytest_sai3bench.units import parse_duration  # noqa: PLC0415 - see the module's docstring
+
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration above 0")
+    return seconds
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add options and ini values."""
+    group = parser.getgroup("sai3bench", "storage benchmarks (pytest-sai3bench)")
+    group.addoption(
+        "--sai3-results",
+        metavar="DIR",
+        type=Path,
+        default=Path("sai3-results"),
+        help="Folder for the results of all runs (default: sai3-results).",
+    )
+    group.addoption(
+        "--sai3-dry-run",
+        action="store_true",
+        help="Show what would run, with every endpoint and where it is written, and run nothing.",
+    )
+    group.addoption(
+        "--sai3-duration",
+        metavar="D",
+        type=_duration,
+        help="Duration of every workload, such as 10s or 2m, instead of the suite's own.",
+    )
+    parser.addini(
+        "sai3bench_files", "Names of suite files (globs).", type="args", default=list(_DEFAULT_FILES)
+    )
+    parser.addini("sai3bench_strict", "Treat warnings about suites as errors.", type="bool", default=False)
+    parser.addini(
+        "sai3bench_inconclusive",
+        "What a threshold does when the measurement cannot carry a judgement: fail, skip or warn.",
+        default="fail",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the ini values and register the plugin's marker."""
+    config.addinivalue_line("markers", "sai3bench: set on every item of a suite file.")
+    choice = config.getini("sai3bench_inconclusive")
+    if choice not in {"fail", "skip", "warn"}:
+        raise pytest.UsageError(f"sai3bench_inconclusive is {choice!r}: expected fail, skip or warn")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
+    """Collect suite files: those of the ini's names, and those named, or lying below a folder named, by the user."""
+    if file_path.suffix.lower() not in _SUFFIXES:
+        return None
+    from pytest_sai3bench.plugin.collection import SuiteFile, is_suite  # noqa: PLC0415
+
+    if not is_suite(file_path, parent.session):
+        return None
+    return SuiteFile.from_parent(parent, path=file_path)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave suites to the controller when tests are distributed by xdist."""
+    if any(path.suffix.lower() in _SUFFIXES for path in {item.path for item in items}) or _is_second(config):
+        from pytest_sai3bench.plugin.distribution import keep_items_of_this_process  # noqa: PLC0415
+
+        keep_items_of_this_process(config, items)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Show the plans only, when asked; under xdist, run the suites when the workers are done."""
+    if session.config.getoption("sai3_dry_run"):
+        from pytest_sai3bench.plugin.dry_run import show_plans  # noqa: PLC0415
+
+        return show_plans(session)
+    outcome = yield
+    if session.config.pluginmanager.hasplugin("dsession"):
+        from pytest_sai3bench.plugin.distribution import run_suites  # noqa: PLC0415
+
+        run_suites(session)
+    return outcome
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """While the suites are collected for the second time under xdist, leave all other files alone."""
+    if _is_second(config) and collection_path.is_file() and collection_path.suffix.lower() not in _SUFFIXES:
+        return True
+    return None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show what every run of the session measured."""
+    from pytest_sai3bench.plugin.state import RUNS  # noqa: PLC0415
+
+    runs = config.stash.get(RUNS, None)
+    if runs is not None:
+        runs.show(terminalreporter)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the embedded server."""
+    from pytest_sai3bench.plugin.state import RUNS  # noqa: PLC0415
+
+    runs = config.stash.get(RUNS, None)
+    if runs is not None:
+        runs.close()
+
+
+def _is_second(config: pytest.Config) -> bool:
+    from pytest_sai3bench.plugin.state import SECOND_PHASE  # noqa: PLC0415
+
+    return config.stash.get(SECOND_PHASE, False)

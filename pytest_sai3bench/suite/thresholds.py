@@ -1,0 +1,35 @@
+"""The entries of ``thresholds``: a rule, and what becomes of it when it is not met.
+
+The grammar of the rules themselves belongs to another layer; here they are text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from pytest_sai3bench.suite.scalars import Severity, Text
+from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.wording import found
+
+_RULE = "text such as 'get.p99 < 20 ms'"
+
+
+class Threshold(Section):
+    """One rule; ``severity: warn`` only warns, ``xfail`` is the reason why it is expected not to be met."""
+
+    rule: Text = Field(description=_RULE)
+    severity: Severity = Field(default="fail", description="fail or warn")
+    xfail: Text | None = Field(default=None, description="the reason")
+
+
+def _read_text(value: object) -> object:
+    if isinstance(value, (dict, Threshold)):
+        return value
+    if isinstance(value, str) and value.strip():
+        return {"rule": value}
+    raise ValueError(f"{found(value)} is not a threshold: expected {_RULE}, or a mapping with 'rule'")
+
+
+Rule = Annotated[Threshold, BeforeValidator(_read_text)]
