@@ -12,6 +12,8 @@ from pytest_sai3bench.plugin.items import SuiteItem
 from pytest_sai3bench.plugin.state import SECOND_PHASE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
 
@@ -28,11 +30,7 @@ def run_suites(session: pytest.Session) -> None:
     if session.shouldfail or session.shouldstop:
         return
     distributed = session.testscollected
-    session.config.stash[SECOND_PHASE] = True
-    try:
-        items = session.perform_collect()
-    finally:
-        session.config.stash[SECOND_PHASE] = False
+    items = collect_suites(session)
     session.testscollected = distributed + len(items)
     for position, item in enumerate(items):
         following = items[position + 1] if position + 1 < len(items) else None
@@ -41,3 +39,12 @@ def run_suites(session: pytest.Session) -> None:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
+
+
+def collect_suites(session: pytest.Session) -> Sequence[pytest.Item]:
+    """Collect the suites alone, in the controller, which has collected nothing before."""
+    session.config.stash[SECOND_PHASE] = True
+    try:
+        return session.perform_collect()
+    finally:
+        session.config.stash[SECOND_PHASE] = False

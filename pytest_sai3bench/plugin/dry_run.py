@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import pytest
 
+from pytest_sai3bench.plugin.distribution import collect_suites
 from pytest_sai3bench.plugin.items import SuiteItem
 from pytest_sai3bench.reports.dry_run import dry_run
 
-if TYPE_CHECKING:
-    import pytest
 
+class DryRun:
+    """Takes the place of pytest's own loop over the items."""
 
-def show_plans(session: pytest.Session) -> bool:
-    """Write the plan of every suite that was selected; returns True, as a finished loop does."""
-    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    runs = dict.fromkeys(item.run for item in session.items if isinstance(item, SuiteItem))
-    if terminal is None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Write the plan of every suite that was selected."""
+        distributed = session.config.pluginmanager.hasplugin("dsession")
+        items = collect_suites(session) if distributed else session.items
+        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None:
+            terminal.ensure_newline()
+            for run in dict.fromkeys(item.run for item in items if isinstance(item, SuiteItem)):
+                terminal.write_line("")
+                terminal.write(dry_run(run.plan))
         return True
-    terminal.ensure_newline()
-    for run in runs:
-        terminal.write_line(dry_run(run.plan))
-    return True

@@ -67,6 +67,10 @@ def pytest_configure(config: pytest.Config) -> None:
     choice = config.getini("sai3bench_inconclusive")
     if choice not in {"fail", "skip", "warn"}:
         raise pytest.UsageError(f"sai3bench_inconclusive is {choice!r}: expected fail, skip or warn")
+    if config.getoption("sai3_dry_run") and not hasattr(config, "workerinput"):
+        from pytest_sai3bench.plugin.dry_run import DryRun  # noqa: PLC0415
+
+        config.pluginmanager.register(DryRun(), "sai3bench_dry_run")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
@@ -91,13 +95,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Show the plans only, when asked; under xdist, run the suites when the workers are done."""
-    if session.config.getoption("sai3_dry_run"):
-        from pytest_sai3bench.plugin.dry_run import show_plans  # noqa: PLC0415
-
-        return show_plans(session)
+    """Under xdist, run the suites when the workers are done."""
     outcome = yield
-    if session.config.pluginmanager.hasplugin("dsession"):
+    if session.config.pluginmanager.hasplugin("dsession") and not session.config.getoption("sai3_dry_run"):
         from pytest_sai3bench.plugin.distribution import run_suites  # noqa: PLC0415
 
         run_suites(session)

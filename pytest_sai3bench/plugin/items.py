@@ -45,6 +45,9 @@ class SuiteItem(pytest.Item):
             runs_of(self.config).begin(self.run, self)
         except EmbeddedServerMissing as error:
             pytest.skip(str(error).replace("\n", ": "))
+        except Sai3benchError as error:
+            # pytest asks repr_failure for errors of the call only.
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
 
     def runtest(self) -> None:
         """Run the workload, unless it has been."""
@@ -52,7 +55,10 @@ class SuiteItem(pytest.Item):
 
     def teardown(self) -> None:
         """Clean up after the run, if it is this item's."""
-        self.run.end(self)
+        try:
+            self.run.end(self)
+        except Sai3benchError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show what users can act on without a traceback; a bug of ours keeps its own."""
@@ -78,7 +84,7 @@ class WorkloadItem(SuiteItem):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line and title."""
-        return self.path, 0, self.name
+        return self.path, 0, f"workload {self.name}"
 
 
 class ThresholdItem(SuiteItem):
@@ -114,4 +120,5 @@ class ThresholdItem(SuiteItem):
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line of the threshold and title."""
         line = self.rule.location.line - 1 if self.rule.location else 0
-        return self.path, line, self.name
+        # Not the name alone: pytest would show its dots as "::".
+        return self.path, line, f"{self.name}: {self.rule.text}"

@@ -195,7 +195,7 @@ class SuiteRun:
         """Raise `RunError` when the run did not get to its workload."""
         if self._error is not None and not self._worked:
             first_line = str(self._error).splitlines()[0]
-            raise RunError(f"{self.plan.suite}::{self.plan.name} did not run: {first_line}")
+            raise RunError(f"{self.plan.name} did not run: {first_line}")
 
     def require_sound(self) -> None:
         """Raise when the run failed, or when its numbers contradict each other."""

@@ -29,11 +29,12 @@ _MOST_ERRORS = 5
 def failure_block(
     verdict: Verdict, phase: PhaseResult | None, width: int, *, results: Path | None = None
 ) -> str:
-    """Return the block for a verdict that is not ``passed``: where, what, why, the parts compared, the results' path.
+    """Return the block for a verdict that is not ``passed``: why, where, the parts compared, the results' path.
 
     ``phase`` is the workload, None when the run did not get there.
     """
-    lines = [f"{verdict.location or 'implicit'}  {verdict.text}", *_fold(verdict.reason, width)]
+    # The first line is all that pytest's short summary shows.
+    lines = [*_fold(verdict.reason, width), f"{verdict.location or 'implicit'}: {verdict.text}"]
     if phase is not None:
         rule = parse(verdict.text)
         ops = OPERATIONS_OF.get(rule.scope, OPERATIONS)

@@ -100,10 +100,11 @@ def _generator_cpu(phase: PhaseResult) -> Check:
     busiest = max(phase.agents, key=lambda report: report.cpu_share, default=None)
     share = busiest.cpu_share if busiest else 0.0
     agent = f" ({busiest.agent})" if busiest else ""
+    passed = share <= GENERATOR_CPU_LIMIT
     return Check(
         "generator-cpu",
-        share <= GENERATOR_CPU_LIMIT,
-        f"{share:.1%} of a core per worker{agent}",
+        passed,
+        f"{share:.1%} of a core per worker{agent}{'' if passed else ', the generator may have been the limit'}",
         f"at most {GENERATOR_CPU_LIMIT:.0%}",
     )
 

@@ -82,8 +82,8 @@ def test_a_rule_on_agents_shows_agents_alone(workload: PhaseResult, failed: Verd
     )
 
     assert failure_block(verdict, workload, 80) == (
-        "suites/three.yaml:19  agents.cpu <= 80%\n"
         "agents.cpu was 98%, the limit is <= 80% (22% over, 2 agents)\n"
+        "suites/three.yaml:19: agents.cpu <= 80%\n"
         "\n"
         "agent  cpu\n"
         "a1     30%\n"
@@ -142,7 +142,7 @@ def test_without_a_workload_the_reason_stands_alone_and_is_folded(failed: Verdic
     verdict = replace(failed, outcome="inconclusive", reason="the run failed: agent a2 was lost", rows=())
 
     assert failure_block(verdict, None, 24) == (
-        "suites/three.yaml:19  get.p99 < 25 ms\nthe run failed: agent a2\n  was lost"
+        "the run failed: agent a2\n  was lost\nsuites/three.yaml:19: get.p99 < 25 ms"
     )
 
 

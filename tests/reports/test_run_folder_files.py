@@ -172,7 +172,10 @@ def test_a_full_disk_is_reported_and_leaves_no_half_written_file(
     with pytest.raises(ResultsError) as caught:
         write(tmp_path, run, plan)
 
-    assert str(caught.value) == f"results cannot be written: {tmp_path}/three/mixed: No space left on device\n{REMEDY}"
+    assert (
+        str(caught.value)
+        == f"results cannot be written: {tmp_path}/three/mixed: No space left on device\n{REMEDY}"
+    )
     assert names(tmp_path / "three" / "mixed") == [
         "config.yaml",
         "metadata.json",
