@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pytest_sai3bench.agent.messages import Message
     from pytest_sai3bench.plan.model import Endpoint
 
 _REMEDIES = {
@@ -35,3 +36,9 @@ def describe_check(agent: str, endpoint: Endpoint, kind: str, detail: str) -> st
     if remedy := remedy_for(kind):
         lines.append(f"  {remedy}")
     return "\n".join(lines)
+
+
+def describe_failure(agent: str, failure: Message) -> str:
+    """Return the lines about an agent that answered with a failure."""
+    remedy = remedy_for(failure["kind"])
+    return f"{agent}: {failure['detail'].rstrip()}" + (f"\n  {remedy}" if remedy else "")

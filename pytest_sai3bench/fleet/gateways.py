@@ -16,9 +16,11 @@ from pytest_sai3bench.fleet.shipping import agent_zip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How long a gateway may take to end when asked to, before it is killed; and how long that may take.
+# How long a process may take to end when asked to, before it is killed; and how long that may take.
 _TERMINATE_S = 1.0
 _TERMINATED_S = 5.0
+# From the end of a process to the reason of it.
+_REASON_S = 1.0
 
 
 class Gateway:
@@ -31,6 +33,17 @@ class Gateway:
     def send(self, text: str) -> None:
         """Send a text; raises OSError when the process is gone."""
         self._channel.send(text)
+
+    def failure(self) -> str:
+        """Return the traceback with which the agent ended, empty when there is none; to be asked after its end."""
+        try:
+            self._channel.waitclose(_REASON_S)
+        except execnet.RemoteError as error:
+            return error.formatted
+        except (EOFError, OSError):
+            # The process was killed, or is not there to say why.
+            return ""
+        return ""
 
 
 class Gateways:
@@ -60,10 +73,11 @@ class Gateways:
         channel.setcallback(lambda text: deliver((key, text)), endmarker=None)
         return Gateway(key, channel)
 
-    def close(self) -> None:
-        """End all processes; returns within `_TERMINATED_S`, whatever they do."""
+    def close(self, *, at_once: bool) -> None:
+        """End all processes, ``at_once`` without letting them finish; bounded, whatever they do."""
+        grace_s = 0.0 if at_once else _TERMINATE_S
         # In a thread of its own, since execnet's wait for a killed process has no bound.
-        ending = threading.Thread(target=self._group.terminate, kwargs={"timeout": _TERMINATE_S}, daemon=True)
+        ending = threading.Thread(target=self._group.terminate, kwargs={"timeout": grace_s}, daemon=True)
         ending.start()
         ending.join(_TERMINATED_S)
 

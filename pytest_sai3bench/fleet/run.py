@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.errors import AgentLostError, RunError, StageError
+from pytest_sai3bench.errors import RunError
 from pytest_sai3bench.fleet.fleet import Fleet
 from pytest_sai3bench.results.checks import check_run
 from pytest_sai3bench.results.merge import merge_phase
@@ -15,10 +15,12 @@ from pytest_sai3bench.results.model import PhaseResult, RunResult, RunStatus
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_sai3bench.plan.model import RunPlan, StageKind, StagePlan
+    from pytest_sai3bench.plan.model import RunPlan, StageKind
 
 # What a workload may take beyond its own time: the drain of its last operations, and their way home.
 _SLACK_S = 30.0
+# How long prepare and cleanup may go on without finishing a single object.
+_STALLED_S = 600.0
 
 
 class Run:
@@ -41,6 +43,7 @@ class Run:
         self._started_at = started_at
         self._fleet = Fleet(plan, credentials)
         self._phases: list[PhaseResult] = []
+        self._notes = list(plan.notes)
         self._status: RunStatus = "completed"
         self._reason = ""
 
@@ -56,17 +59,22 @@ class Run:
             self._run_stage("workload")
 
     def clean_up(self) -> None:
-        """Remove what the run made, unless an agent is lost, and end all agents; may be called again.
+        """Stop what is still going, remove what the run made, and end all agents; may be called again.
 
-        Raises `StageError` or `AgentLostError` when objects could not be removed. After Ctrl-C all agents are ended at
-        once.
+        Nothing is removed when an agent is lost. Raises `StageError` or `AgentLostError` when not all could be removed.
+        Ctrl-C ends all agents at once.
         """
         try:
-            if self._fleet.is_whole:
-                with self._accounted("cleanup"):
+            with self._accounted("cleanup"):
+                self._fleet.stop()
+                if self._fleet.is_whole:
                     self._run_stage("cleanup")
-        except (KeyboardInterrupt, SystemExit):
-            self._fleet.kill()
+                elif self._fleet.is_open and self._number("cleanup") is not None:
+                    self._notes.append("an agent was lost: what the run made has not been removed")
+        except RunError:
+            raise
+        except BaseException:
+            self._fleet.close(at_once=True)
             raise
         finally:
             self._fleet.close()
@@ -81,7 +89,7 @@ class Run:
             reason=self._reason,
             started_at=self._started_at,
             phases=tuple(self._phases),
-            notes=self._plan.notes,
+            notes=tuple(self._notes),
         )
         return replace(result, checks=check_run(result))
 
@@ -91,35 +99,38 @@ class Run:
         try:
             yield
         except RunError as error:
-            self._stop("failed", str(error))
+            self._end("failed", str(error))
             raise
         except BaseException:
-            self._stop("interrupted", f"interrupted during {phase}")
+            self._end("interrupted", f"interrupted during {phase}")
             raise
 
-    def _stop(self, status: RunStatus, reason: str) -> None:
+    def _end(self, status: RunStatus, reason: str) -> None:
         if self._status == "completed":
             self._status, self._reason = status, reason
 
-    def _run_stage(self, kind: StageKind) -> None:
+    def _number(self, kind: StageKind) -> int | None:
         stages = self._plan.workers[0].stages
-        number = next((number for number, stage in enumerate(stages) if stage.kind == kind), None)
+        return next((number for number, stage in enumerate(stages) if stage.kind == kind), None)
+
+    def _run_stage(self, kind: StageKind) -> None:
+        number = self._number(kind)
         if number is None:
             return
-        stage = stages[number]
-        end = self._fleet.run_stage(number, self._limit(stage))
-        if end.outcomes:
-            uris = tuple(endpoint.uri for endpoint in self._plan.endpoints)
-            self._phases.append(merge_phase(kind, uris, end.outcomes))
-        if end.interruption is not None:
-            raise end.interruption
-        if end.troubles:
-            error = StageError if self._fleet.is_whole else AgentLostError
-            raise error(f"{kind}: " + "\n".join(end.troubles))
-        if stage.delay_s:
-            self._fleet.rest(number, stage.delay_s + _SLACK_S)
-
-    def _limit(self, stage: StagePlan) -> float | None:
-        if stage.kind != "workload":
-            return None
-        return stage.warmup_s + stage.duration_s + self._plan.workers[0].request_timeout_s + _SLACK_S
+        stage = self._plan.workers[0].stages[number]
+        limit_s = stage.delay_s + _STALLED_S
+        if kind == "workload":
+            limit_s = stage.warmup_s + stage.duration_s + self._plan.workers[0].request_timeout_s + _SLACK_S
+        try:
+            self._fleet.run_stage(number, limit_s, renewed_by_ticks=kind != "workload")
+        except RunError:
+            raise
+        except BaseException:
+            # From the cleanup Ctrl-C leads straight out.
+            if kind != "cleanup":
+                self._fleet.stop()
+            raise
+        finally:
+            if outcomes := self._fleet.outcomes():
+                uris = tuple(endpoint.uri for endpoint in self._plan.endpoints)
+                self._phases.append(merge_phase(kind, uris, outcomes))

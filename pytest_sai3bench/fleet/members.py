@@ -1,0 +1,217 @@
+"""The workers of a run as their controller sees them: what they were asked, what they owe, and who is lost.
+
+Every exchange is a question and its answer. Nothing is in flight from a worker that owes no answer but signs of life,
+so no answer can be taken for that of a later question.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import queue
+import threading
+from contextlib import suppress
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import TYPE_CHECKING, cast
+
+from pytest_sai3bench.fleet.causes import describe_failure, remedy_for
+from pytest_sai3bench.fleet.clocks import ClockOffset
+from pytest_sai3bench.fleet.gateways import Gateway, Gateways
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from pytest_sai3bench.agent.messages import Message, ResultWire, TickWire
+    from pytest_sai3bench.plan.model import WorkerPlan
+
+# A worker that said nothing for this long is lost; it says something every second.
+SILENCE_S = 15.0
+# What a worker calls its stage when it fails outside of one.
+NO_STAGE = -1
+_HEARTBEAT_S = 1.0
+_POLL_S = 0.2
+_GOODBYE_S = 2.0
+# How long workers may take to come to rest after they were told to stop.
+_STOP_S = 5.0
+
+
+@dataclass(eq=False)
+class Member:
+    """One worker, and what is known of it.
+
+    ``owes`` is the type of the answer it still has to give. ``failure`` is what it answered instead; ``loss`` says why
+    it takes no part in the run any more. ``ticks`` and ``result`` belong to the stage ``stage``.
+    """
+
+    plan: WorkerPlan
+    gateway: Gateway
+    hello: Message = field(default_factory=dict)
+    clock: ClockOffset = field(default_factory=lambda: ClockOffset(0, 0))
+    owes: str = ""
+    answer: Message = field(default_factory=dict)
+    failure: Message | None = None
+    loss: str = ""
+    silent_s: float = 0.0
+    stage: int = NO_STAGE
+    ticks: list[TickWire] = field(default_factory=list)
+    result: ResultWire | None = None
+
+    @property
+    def trouble(self) -> str:
+        """What keeps this worker from going on, in words; empty when it is well."""
+        if self.loss:
+            return self.loss
+        if self.failure is not None and self.failure["kind"] != "aborted":
+            return describe_failure(self.plan.agent, self.failure)
+        if self.result is not None and self.result["outcome"] == "gave-up":
+            return f"{self.plan.agent} gave up after {self.result['reason']}"
+        return ""
+
+    def begin(self, stage: int) -> None:
+        """Forget the stage before."""
+        self.stage = stage
+        self.ticks = []
+        self.result = None
+        self.failure = None
+
+
+class Members:
+    """All workers of a run, in the order of its plan; iterable. Nothing but `close` needs to be called in any case."""
+
+    def __init__(self) -> None:
+        self._arrived: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
+        self._gateways = Gateways(self._arrived.put)
+        self._members: dict[str, Member] = {}
+        self._listened = monotonic()
+        self._ticked = -math.inf
+        self._over = threading.Event()
+
+    def __iter__(self) -> Iterator[Member]:
+        return iter(list(self._members.values()))
+
+    @property
+    def troubles(self) -> list[str]:
+        """What keeps workers from going on, in words."""
+        return [member.trouble for member in self if member.trouble]
+
+    def open(self, plans: Iterable[WorkerPlan]) -> None:
+        """Start a process for each worker; raises `AgentStartError`."""
+        # In a thread of its own: a debugger that stops this program must not make the workers leave.
+        threading.Thread(target=self._beat, daemon=True).start()
+        for plan in plans:
+            key = f"{plan.agent}-w{plan.worker}"
+            self._members[key] = Member(plan, self._gateways.open(key))
+
+    def ask(self, member: Member, message: Message, answer: str) -> None:
+        """Send a message that is to be answered by one of the type ``answer``."""
+        if not member.loss:
+            member.owes = answer
+            _send(member, message)
+
+    def tell(self, message: Message) -> None:
+        """Send a message to all that needs no answer."""
+        for member in self:
+            _send(member, message)
+
+    def wait(
+        self,
+        limit_s: float,
+        lateness: str,
+        *,
+        renewed_by_ticks: bool = False,
+        ends: Callable[[Member], object] = lambda _member: False,
+    ) -> None:
+        """Return when nobody owes an answer any more.
+
+        A worker that is late (``lateness`` says what it did not do), silent or gone is lost. The limit may be renewed by
+        every tick. As soon as ``ends`` is true of one worker, all are told to stop.
+        """
+        deadline = monotonic() + limit_s
+        while owing := [member for member in self if member.owes]:
+            if any(ends(member) for member in self):
+                self.stop()
+                return
+            if monotonic() > (max(deadline, self._ticked + limit_s) if renewed_by_ticks else deadline):
+                for member in owing:
+                    self._lose(member, f"{lateness} within {limit_s:.0f} s")
+            self._listen()
+
+    def stop(self) -> None:
+        """Let every worker end what it does, and wait until all have; what they measured still arrives."""
+        for member in self:
+            if member.owes:
+                _send(member, {"type": "abort"})
+        self.wait(_STOP_S, "did not stop")
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Say goodbye, unless it has to be ``at_once``, and end every process; may be called again."""
+        try:
+            if not at_once:
+                for member in self:
+                    self.ask(member, {"type": "bye"}, "bye")
+                self.wait(_GOODBYE_S, "did not say goodbye")
+        finally:
+            self._over.set()
+            self._members.clear()
+            self._gateways.close(at_once=at_once)
+
+    def _beat(self) -> None:
+        while not self._over.wait(_HEARTBEAT_S):
+            self.tell({"type": "alive"})
+
+    def _listen(self) -> None:
+        """Take the next message, if one arrives soon, and see who has been silent for too long."""
+        try:
+            key, text = self._arrived.get(timeout=_POLL_S)
+        except queue.Empty:
+            key, text = "", None
+        # Only the time spent listening counts: what was said while this program stood still has yet to be read.
+        now = monotonic()
+        step_s, self._listened = min(now - self._listened, 2 * _POLL_S), now
+        for member in self:
+            member.silent_s += step_s
+        speaker = self._members.get(key)
+        if speaker is not None:
+            speaker.silent_s = 0.0
+            self._take(speaker, text)
+        for member in self:
+            if member.silent_s > SILENCE_S:
+                self._lose(member, f"was silent for {SILENCE_S:.0f} s")
+
+    def _take(self, member: Member, text: str | None) -> None:
+        if text is None:
+            event = "ended" if member.hello else "ended before it said hello"
+            if cause := member.gateway.failure():
+                event += f":\n{cause.rstrip()}\n  {remedy_for('internal')}"
+            self._lose(member, event)
+            return
+        message: Message = json.loads(text)
+        kind = message["type"]
+        if message.get("stage", member.stage) not in (member.stage, NO_STAGE):
+            # It had been given up when it came.
+            return
+        if kind == "tick":
+            self._ticked = monotonic()
+            member.ticks.append(cast("TickWire", message))
+        elif kind == "result":
+            member.result = cast("ResultWire", message)
+        elif member.owes and kind in (member.owes, "failed"):
+            member.owes = ""
+            member.answer = message
+            if kind == "failed":
+                member.failure = message
+
+    @staticmethod
+    def _lose(member: Member, event: str) -> None:
+        member.owes = ""
+        if not member.loss:
+            hello = member.hello
+            process = f" on {hello['host']} (process {hello['pid']})" if hello else ""
+            member.loss = f"{member.plan.agent}{process} {event}"
+
+
+def _send(member: Member, message: Message) -> None:
+    # The end of a process arrives as a message of its own and is dealt with there.
+    with suppress(OSError):
+        member.gateway.send(json.dumps(message))
