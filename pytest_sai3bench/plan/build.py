@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
+import re
+from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
@@ -17,13 +19,14 @@ from pytest_sai3bench.plan.model import (
     StagePlan,
     WorkerPlan,
 )
-from pytest_sai3bench.plan.paths import as_folder, relative_path
+from pytest_sai3bench.plan.notes import make_notes, split_address
+from pytest_sai3bench.plan.paths import as_folder, below, relative_path
 from pytest_sai3bench.suite.operations import Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
@@ -36,27 +39,23 @@ _LOCAL_AGENT = "local"
 def build_plan(loaded: LoadedSuite, *, env: Mapping[str, str], duration_s: float | None = None) -> RunPlan:
     """Return the plan of a suite's run; ``duration_s`` replaces the suite's own. Raises `SuiteError`."""
     suite = loaded.suite
-    problems: list[Problem] = []
     agents = suite.distributed.agents if suite.distributed else ()
     numbers: list[int | None] = list(range(len(agents))) if agents else [None]
-    for index, host in enumerate(agents):
-        if not _is_this_host(host.address):
-            place: Place = ("distributed", "agents", index, "address")
-            text = f"{host.address} is another host: expected localhost, this version has no remote agents"
-            problems.append(Problem(loaded.where(place), dotted(place), text))
-    sets = []
+    problems = list(_remote_agents(loaded))
+    sets: list[EndpointSet] = []
     for number in numbers:
         try:
             sets.append(resolve_endpoints(loaded, number, env))
         except SuiteError as error:
             problems.extend(error.problems)
-    if problems:
-        # Agents that share a block share its problems.
-        raise SuiteError(list(dict.fromkeys(problems)))
-    stages = _Stages(loaded, sets, duration_s)
+    _raise_for(problems)
+    uris = tuple(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
     workers = []
     for worker, (number, chosen) in enumerate(zip(numbers, sets, strict=True)):
         agent = agents[number] if number is not None else None
+        builder = _Stages(loaded, chosen, uris, share=worker, shares=len(numbers))
+        stages = builder.build(duration_s if duration_s is not None else suite.duration)
+        problems += builder.problems
         workers.append(
             WorkerPlan(
                 agent=suite.distributed.agent_ids[worker] if suite.distributed else _LOCAL_AGENT,
@@ -67,41 +66,51 @@ def build_plan(loaded: LoadedSuite, *, env: Mapping[str, str], duration_s: float
                 strategy=chosen.strategy,
                 lanes=(agent and agent.concurrency_override) or suite.concurrency,
                 seed=_seed_of(suite.seed, worker),
-                stages=stages.of_worker(worker, len(numbers)),
+                stages=stages,
                 errors=_policy(suite.error_handling),
             )
         )
     plan = RunPlan(suite=loaded.shown, name=suite.name, workers=tuple(workers))
-    _refuse_mixed_accounts(loaded, plan)
-    return RunPlan(plan.suite, plan.name, plan.workers, tuple(_notes(plan)))
+    problems += _mixed_accounts(loaded, plan)
+    _raise_for(problems)
+    return replace(plan, notes=tuple(make_notes(plan)))
+
+
+def _raise_for(problems: Iterable[Problem]) -> None:
+    # Agents that share a block share its problems.
+    if distinct := list(dict.fromkeys(problems)):
+        raise SuiteError(distinct)
 
 
 class _Stages:
-    """The stages of a suite; workers differ only in their share of the objects."""
+    """Builds the stages of one worker, which cares for ``share`` of ``shares`` of the objects.
 
-    def __init__(self, loaded: LoadedSuite, sets: list[EndpointSet], duration_s: float | None) -> None:
+    ``uris`` are the endpoints of all workers: absolute paths may lie below any of them, as all show the same objects.
+    What is wrong collects in ``problems``.
+    """
+
+    def __init__(
+        self, loaded: LoadedSuite, chosen: EndpointSet, uris: tuple[str, ...], *, share: int, shares: int
+    ) -> None:
+        self.problems: list[Problem] = []
         self._loaded = loaded
-        self._uris = list(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
-        self._duration_s = duration_s if duration_s is not None else loaded.suite.duration
-        self._base = self._find_base()
-        self._problems: list[Problem] = []
+        self._uris = uris
+        self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
+        self._scheme = chosen.endpoints[0].scheme
+        self._share, self._shares = share, shares
+        # `target` beside endpoints that hold it is what relative paths begin with.
+        self._base = below(as_folder(loaded.suite.target or ""), self._own_uris) or ""
         ops = {operation.op for operation in loaded.suite.workload if operation.weight}
         # Deletes must not take away what others read: prepare then makes two sets.
         self._two_pools = (
             bool(loaded.suite.prepare.ensure_objects) and "delete" in ops and bool(ops & {"get", "stat"})
         )
-        self._operations = self._plan_operations()
-        self._objects = self._plan_objects()
-        if self._problems:
-            raise SuiteError(self._problems)
 
-    def of_worker(self, share: int, shares: int) -> tuple[StagePlan, ...]:
-        """Return the stages of a worker that cares for one share of the objects."""
+    def build(self, duration_s: float) -> tuple[StagePlan, ...]:
+        """Return the stages in their order."""
         preparation = self._loaded.suite.prepare
         stages = []
-        objects = tuple(
-            ObjectSet(o.folder, o.stem, o.count, o.size, o.where, share, shares) for o in self._objects
-        )
+        objects = self._plan_objects()
         overwrite = preparation.force_overwrite
         if objects:
             stages.append(
@@ -116,25 +125,21 @@ class _Stages:
         stages.append(
             StagePlan(
                 "workload",
-                duration_s=self._duration_s,
+                duration_s=duration_s,
                 warmup_s=self._loaded.suite.warmup,
-                operations=self._operations,
+                operations=self._plan_operations(),
             )
         )
         if preparation.cleanup:
             stages.append(StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode))
         return tuple(stages)
 
-    def _find_base(self) -> str:
-        """Return what ``target`` puts in front of relative paths when it lies below an endpoint."""
-        target = as_folder(self._loaded.suite.target or "")
-        return next((target[len(uri) :] for uri in self._uris if target.startswith(uri)), "")
-
     def _relative(self, path: str, place: Place) -> str:
+        uris = self._uris if below(path, self._own_uris) is None else self._own_uris
         try:
-            return relative_path(path, self._uris, self._base)
+            return relative_path(path, uris, self._base)
         except ValueError as error:
-            self._problems.append(Problem(self._loaded.where(place), dotted(place), str(error)))
+            self.problems.append(Problem(self._loaded.where(place), dotted(place), str(error)))
             return ""
 
     def _plan_operations(self) -> tuple[OperationPlan, ...]:
@@ -143,13 +148,17 @@ class _Stages:
             path = self._relative(operation.path, ("workload", index, "path"))
             pool: Literal["all", "prepared", "deletable"] = "all"
             if self._two_pools and operation.op == "delete":
-                pool, path = "deletable", path.replace("prepared-", "deletable-")
+                folder, slash, name = path.rpartition("/")
+                pool, path = "deletable", folder + slash + re.sub("^prepared-", "deletable-", name)
             elif self._two_pools:
                 pool = "prepared"
+            # In an object store a list takes any prefix, in a file system only a folder.
+            if operation.op == "put" or (operation.op == "list" and self._scheme == "file"):
+                path = as_folder(path)
             operations.append(
                 OperationPlan(
                     operation.op,
-                    path=as_folder(path) if operation.op == "put" else path,
+                    path=path,
                     weight=operation.weight,
                     where=str(self._loaded.where(("workload", index))),
                     size=_size(operation.size) if isinstance(operation, Put) else None,
@@ -166,20 +175,26 @@ class _Stages:
             folder = as_folder(self._relative(objects.base_uri or "", (*place, "base_uri")))
             where = str(self._loaded.where(place))
             planned += [
-                ObjectSet(folder, stem, objects.count, _size(objects.size), where)
+                ObjectSet(folder, stem, objects.count, _size(objects.size), where, self._share, self._shares)
                 for stem in stems[: 2 if self._two_pools else 1]
             ]
         return tuple(planned)
 
 
-def _is_this_host(address: str) -> bool:
-    host = address.rpartition(":")[0] if address.count(":") == 1 else address
-    if host == "localhost":
-        return True
+def _remote_agents(loaded: LoadedSuite) -> Iterator[Problem]:
+    for index, agent in enumerate(loaded.suite.distributed.agents if loaded.suite.distributed else ()):
+        host, _ = split_address(agent.address)
+        if not _is_this_host(host):
+            place: Place = ("distributed", "agents", index, "address")
+            text = f"{agent.address} is another host: expected localhost, this version has no remote agents"
+            yield Problem(loaded.where(place), dotted(place), text)
+
+
+def _is_this_host(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
+        return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return False
+        return host == "localhost"
 
 
 def _size(size: Fixed | Uniform | Lognormal) -> SizePlan:
@@ -210,24 +225,9 @@ def _policy(handling: ErrorHandling) -> ErrorPolicy:
     )
 
 
-def _refuse_mixed_accounts(loaded: LoadedSuite, plan: RunPlan) -> None:
+def _mixed_accounts(loaded: LoadedSuite, plan: RunPlan) -> Iterator[Problem]:
     """Refuse a run over the embedded server and another one: they have different keys."""
     s3 = [endpoint for endpoint in plan.endpoints if endpoint.scheme == "s3"]
     if any(endpoint.embedded for endpoint in s3) and not all(endpoint.embedded for endpoint in s3):
         text = "endpoints of the embedded server beside others: expected one kind, they have different keys"
-        raise SuiteError([Problem(loaded.where(("embedded_server",)), "embedded_server", text)])
-
-
-def _notes(plan: RunPlan) -> list[str]:
-    notes = [
-        f"{worker.agent} keeps {worker.lanes} operations going, fewer than its {len(worker.endpoints)} endpoints: "
-        "some are always idle; raise concurrency"
-        for worker in plan.workers
-        if worker.lanes < len(worker.endpoints)
-    ]
-    if len(plan.endpoints) % len(plan.workers):
-        notes.append(
-            f"{len(plan.endpoints)} endpoints do not divide evenly over {len(plan.workers)} agents: "
-            "some endpoints get more load than others"
-        )
-    return notes
+        yield Problem(loaded.where(("embedded_server",)), "embedded_server", text)

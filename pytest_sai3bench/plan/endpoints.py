@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.model import Endpoint, Origin
-from pytest_sai3bench.plan.paths import common_root
+from pytest_sai3bench.plan.paths import as_folder, common_root
 from pytest_sai3bench.suite.places import dotted
-from pytest_sai3bench.suite.uris import ParsedUri, parse_uri
+from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -39,7 +39,7 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
     """
     for strategy, written in _candidates(loaded, number):
         if written:
-            return EndpointSet(strategy, tuple(_build(loaded, uri, place, env) for uri, place in written))
+            return EndpointSet(strategy, _build_all(loaded, written, env))
     raise SuiteError(
         [
             Problem(
@@ -101,13 +101,27 @@ def _from_paths(loaded: LoadedSuite) -> tuple[str, list[tuple[str, Place]]]:
     return _DEFAULT_STRATEGY, [(root, absolute[0][1])]
 
 
-def _build(loaded: LoadedSuite, uri: str, place: Place, env: Mapping[str, str]) -> Endpoint:
-    location = loaded.where(place)
-    origin = Origin(str(location), dotted(place))
+def _build_all(
+    loaded: LoadedSuite, written: list[tuple[str, Place]], env: Mapping[str, str]
+) -> tuple[Endpoint, ...]:
+    endpoints, problems = [], []
+    for uri, place in written:
+        origin = Origin(str(loaded.where(place)), dotted(place))
+        try:
+            endpoints.append(_build(uri, origin, env))
+        except ValueError as error:
+            problems.append(Problem(loaded.where(place), dotted(place), str(error)))
+    if problems:
+        raise SuiteError(problems)
+    return tuple(endpoints)
+
+
+def _build(uri: str, origin: Origin, env: Mapping[str, str]) -> Endpoint:
     parsed = parse_uri(uri)
-    uri = uri.rstrip("/") + "/"
-    folder = parsed.path.strip("/")
-    folder = folder + "/" if folder else ""
+    stripped = uri.rstrip("/")
+    # The root of a file system is nothing but slashes.
+    uri = uri if stripped.endswith(":") else f"{stripped}/"
+    folder = as_folder(parsed.path.strip("/"))
     embedded = parsed.embedded_index is not None
     if parsed.scheme == "file":
         root = f"embedded-{parsed.embedded_index}/{folder}" if embedded else f"/{folder}"
@@ -117,25 +131,28 @@ def _build(loaded: LoadedSuite, uri: str, place: Place, env: Mapping[str, str]) 
     elif parsed.host:
         host, port = parsed.host, parsed.port
     else:
-        try:
-            host, port = _server_of_environment(parsed, env)
-        except ValueError as error:
-            raise SuiteError([Problem(location, dotted(place), str(error))]) from None
+        host, port = _server_of_environment(parsed.bucket, env)
     return Endpoint(
         uri, "s3", origin, host=host, port=port, bucket=parsed.bucket, prefix=folder, embedded=embedded
     )
 
 
-def _server_of_environment(parsed: ParsedUri, env: Mapping[str, str]) -> tuple[str, int]:
-    url = env.get("AWS_ENDPOINT_URL_S3") or env.get("AWS_ENDPOINT_URL")
-    written = f"s3://host:9000/{parsed.bucket}/"
-    if not url:
+def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, int]:
+    written = f"s3://host:9000/{bucket}/"
+    name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if env.get(name)), None)
+    if name is None:
         raise ValueError(
-            f"no server for bucket {parsed.bucket}: expected AWS_ENDPOINT_URL in the environment, or {written}"
+            f"no server for bucket {bucket}: expected AWS_ENDPOINT_URL in the environment, or {written}"
         )
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
+    try:
+        parts = urlsplit(env[name])
+        host, port = parts.hostname, parts.port or 80
+    except ValueError:
+        host = None
+    if host is None or parts.scheme != "http" or parts.username is not None or parts.path.strip("/"):
+        # What stands before an @ may be a secret.
+        shown = repr(env[name]) if "@" not in env[name] else "not usable"
         raise ValueError(
-            f"AWS_ENDPOINT_URL is {url!r}: expected http://host:port (this version has no TLS), or {written}"
+            f"{name} is {shown}: expected http://host:port (this version has no TLS), or {written}"
         )
-    return parts.hostname, parts.port or 80
+    return host, port

@@ -92,8 +92,9 @@ class OperationPlan:
     """One entry of the workload.
 
     ``pool`` says which objects of prepare the path may match: ``all``; or, when deletes are mixed with reads, the
-    ``prepared`` ones for reads and the ``deletable`` ones for deletes. ``path`` is relative to every endpoint: an exact name, a folder (slash at the end, or empty for the whole endpoint),
-    or a pattern with ``*``. ``concurrency`` 0 means no bound of its own. ``where`` is file:line for messages.
+    ``prepared`` ones for reads and the ``deletable`` ones for deletes. ``path`` is relative to every endpoint: an exact
+    name, a folder (slash at the end, or empty for the whole endpoint), or a pattern with ``*``. ``where`` is file:line
+    for messages.
     """
 
     op: str
@@ -101,7 +102,6 @@ class OperationPlan:
     weight: int
     where: str
     size: SizePlan | None = None
-    concurrency: int = 0
     pool: Literal["all", "prepared", "deletable"] = "all"
 
     def to_wire(self) -> dict[str, Any]:
@@ -112,7 +112,6 @@ class OperationPlan:
             "weight": self.weight,
             "where": self.where,
             "size": self.size.to_wire() if self.size else None,
-            "concurrency": self.concurrency,
             "pool": self.pool,
         }
 

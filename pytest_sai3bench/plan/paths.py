@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.suite.uris import parse_uri
@@ -15,44 +16,39 @@ def common_root(uris: Sequence[str]) -> str | None:
     """Return the URI of the store (bucket, or deepest folder) that holds all ``uris``; None when there is no such."""
     parsed = [parse_uri(uri) for uri in uris]
     first = parsed[0]
-    if any(
-        (uri.scheme, uri.host, uri.port, uri.bucket, uri.embedded_index)
-        != (first.scheme, first.host, first.port, first.bucket, first.embedded_index)
-        for uri in parsed
-    ):
+    if any(replace(uri, path="") != replace(first, path="") for uri in parsed):
         return None
-    store = uris[0][: len(uris[0]) - len(first.path)]
+    store = uris[0].removesuffix(first.path) if first.path else uris[0]
     if first.scheme == "s3":
-        return store.rstrip("/") + "/"
-    folders = ["/" + _folder_of(uri.path) for uri in parsed]
-    return store.rstrip("/") + posixpath.commonpath(folders).rstrip("/") + "/"
+        return as_folder(store)
+    return as_folder(store + posixpath.commonpath([_folder_of(uri.path) for uri in parsed]))
 
 
 def _folder_of(path: str) -> str:
-    star = path.find("*")
-    return path[: star if star >= 0 else None].rpartition("/")[0]
+    return posixpath.dirname(path.partition("*")[0])
 
 
 def relative_path(path: str, endpoints: Sequence[str], base: str) -> str:
     """Return ``path`` relative to the endpoints, which are URIs with a slash at the end.
 
-    A path that is a URI must lie below one of them; ``base`` is put in front of any other. Raises ValueError when that
-    is not so, or when the path leaves its endpoint.
+    A path that is a URI must lie below one of them, the deepest counts; ``base`` is put in front of any other. Raises
+    ValueError when that is not so, or when the path leaves its endpoint.
     """
-    if "://" in path:
-        for endpoint in endpoints:
-            if path == endpoint.rstrip("/"):
-                return ""
-            if path.startswith(endpoint):
-                relative = path[len(endpoint) :]
-                break
-        else:
-            raise ValueError(f"{path} lies below none of the endpoints: expected a path relative to them")
-    else:
+    if "://" not in path:
         relative = base + path.lstrip("/")
+    elif (found := below(path, endpoints)) is not None:
+        relative = found
+    else:
+        raise ValueError(f"{path} lies below none of the endpoints: expected a path relative to them")
     if ".." in relative.split("/"):
         raise ValueError(f"{path!r} leaves its endpoint: expected a path without '..'")
     return relative
+
+
+def below(uri: str, endpoints: Sequence[str]) -> str | None:
+    """Return what is left of ``uri`` below the deepest of the endpoints that hold it, None when none does."""
+    holding = [endpoint for endpoint in endpoints if as_folder(uri).startswith(endpoint)]
+    return uri[len(max(holding, key=len)) :] if holding else None
 
 
 def as_folder(path: str) -> str:

@@ -1,0 +1,50 @@
+"""What a reader of a plan should know: sentences about oddities that are no errors."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sai3bench.plan.model import RunPlan
+
+_ADDRESS = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]+))?")
+
+
+def split_address(address: str) -> tuple[str, str]:
+    """Return host and port of an agent's address; the port is empty when there is none."""
+    match = _ADDRESS.fullmatch(address)
+    return (match["host"].strip("[]"), match["port"] or "") if match else (address, "")
+
+
+def make_notes(plan: RunPlan) -> Iterator[str]:
+    """Yield the notes about a plan."""
+    for worker in plan.workers:
+        _, port = split_address(worker.address)
+        if port:
+            yield f"port {port} of {worker.address} is not used: {worker.agent} needs no open port"
+    for worker in plan.workers:
+        if worker.lanes < len(worker.endpoints):
+            yield (
+                f"{worker.agent} keeps {worker.lanes} operations going, fewer than its {len(worker.endpoints)} "
+                "endpoints: some are always idle; raise concurrency"
+            )
+    yield from _uneven_load(plan)
+
+
+def _uneven_load(plan: RunPlan) -> Iterator[str]:
+    """Compare how many operations go on at each endpoint when every agent spreads its own evenly."""
+    load: dict[str, Fraction] = {}
+    for worker in plan.workers:
+        for endpoint in worker.endpoints:
+            share = Fraction(worker.lanes, len(worker.endpoints))
+            load[endpoint.uri] = load.get(endpoint.uri, Fraction(0)) + share
+    most, least = max(load, key=load.__getitem__), min(load, key=load.__getitem__)
+    if load[most] != load[least]:
+        yield (
+            f"the load is uneven: {float(load[most]):.3g} operations at a time on {most}, "
+            f"{float(load[least]):.3g} on {least}"
+        )

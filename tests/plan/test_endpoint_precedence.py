@@ -1,0 +1,200 @@
+"""Which endpoints win, and where the plan says that they are written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sai3bench.plan.model import RunPlan
+
+_ALL_LEVELS = """
+    target: file:///target/
+    multi_endpoint:
+      strategy: least_connections
+      endpoints: [file:///global-1/, file:///global-2]
+    distributed:
+      agents:
+        - address: localhost
+          target_override: file:///override-1/
+          multi_endpoint:
+            endpoints:
+              - file:///own-1/
+              - file:///own-2/
+        - address: localhost
+          target_override: file:///override-2/
+        - address: localhost
+    workload:
+      - {op: get, path: data/*, weight: 1}
+"""
+
+
+def _chosen(plan: RunPlan) -> dict[str, tuple[str, list[tuple[str, str]]]]:
+    return {
+        worker.agent: (worker.strategy, [(each.uri, str(each.origin)) for each in worker.endpoints])
+        for worker in plan.workers
+    }
+
+
+def test_each_agent_takes_the_nearest_answer(plan_of: Callable[..., RunPlan]) -> None:
+    assert _chosen(plan_of(_ALL_LEVELS)) == {
+        "agent-1": (
+            "round_robin",
+            [
+                ("file:///own-1/", "s.yaml:11 (distributed.agents[0].multi_endpoint.endpoints[0])"),
+                ("file:///own-2/", "s.yaml:12 (distributed.agents[0].multi_endpoint.endpoints[1])"),
+            ],
+        ),
+        "agent-2": (
+            "round_robin",
+            [("file:///override-2/", "s.yaml:14 (distributed.agents[1].target_override)")],
+        ),
+        "agent-3": (
+            "least_connections",
+            [
+                ("file:///global-1/", "s.yaml:4 (multi_endpoint.endpoints[0])"),
+                ("file:///global-2/", "s.yaml:4 (multi_endpoint.endpoints[1])"),
+            ],
+        ),
+    }
+
+
+def test_blocks_that_are_switched_off_are_passed_over(plan_of: Callable[..., RunPlan]) -> None:
+    text = _ALL_LEVELS.replace("multi_endpoint:\n", "multi_endpoint:\n{indent}enabled: false\n")
+    head, first, tail = text.split("{indent}")
+    plan = plan_of(head + 6 * " " + first + 12 * " " + tail)
+
+    assert _chosen(plan) == {
+        "agent-1": (
+            "round_robin",
+            [("file:///override-1/", "s.yaml:9 (distributed.agents[0].target_override)")],
+        ),
+        "agent-2": (
+            "round_robin",
+            [("file:///override-2/", "s.yaml:16 (distributed.agents[1].target_override)")],
+        ),
+        "agent-3": ("round_robin", [("file:///target/", "s.yaml:1 (target)")]),
+    }
+
+
+def test_without_agents_the_run_has_one_local_worker(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        target: file:///target
+        workload:
+          - {op: get, path: x, weight: 1}
+        """
+    )
+
+    assert _chosen(plan) == {"local": ("round_robin", [("file:///target/", "s.yaml:1 (target)")])}
+    assert plan.workers[0].address == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("paths", "root", "relative"),
+    [
+        (("file:///mnt/a/*", "file:///mnt/b/"), "file:///mnt/", ["a/*", "b/"]),
+        (("file:///mnt/a/x", "new/"), "file:///mnt/a/", ["x", "new/"]),
+        (("file:///a/x", "file:///b/y"), "file:///", ["a/x", "b/y"]),
+        (("s3://h:9000/bucket/a/*", "s3://h:9000/bucket/b/"), "s3://h:9000/bucket/", ["a/*", "b/"]),
+    ],
+)
+def test_last_the_paths_say_where_the_store_is(
+    plan_of: Callable[..., RunPlan], paths: tuple[str, str], root: str, relative: list[str]
+) -> None:
+    plan = plan_of(
+        f"""
+        workload:
+          - {{op: get, path: "{paths[0]}", weight: 1}}
+          - {{op: stat, path: "{paths[1]}", weight: 1}}
+        """
+    )
+
+    assert _chosen(plan) == {"local": ("round_robin", [(root, "s.yaml:2 (workload[0].path)")])}
+    assert [operation.path for operation in plan.workers[0].stages[0].operations] == relative
+
+
+def test_the_paths_of_prepare_count_as_well(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        prepare:
+          ensure_objects:
+            - {base_uri: "file:///mnt/data/", count: 1, size_spec: 1}
+        workload:
+          - {op: get, path: "prepared-*", weight: 1}
+        """
+    )
+
+    assert _chosen(plan) == {
+        "local": (
+            "round_robin",
+            [("file:///mnt/data/", "s.yaml:3 (prepare.ensure_objects[0].base_uri)")],
+        )
+    }
+
+
+def test_paths_without_a_common_store_are_refused(problems_of: Callable[..., list[str]]) -> None:
+    assert problems_of(
+        """
+        workload:
+          - {op: get, path: "file:///mnt/a", weight: 1}
+          - {op: stat, path: "file:///mnt/b", weight: 1}
+          - {op: get, path: "s3://h:1/bucket/b", weight: 1}
+        """
+    ) == [
+        (
+            "s.yaml:2: workload[0].path: file:///mnt/a and s3://h:1/bucket/b have no store in common: expected one for "
+            "all paths, or 'multi_endpoint'"
+        )
+    ]
+
+
+def test_a_suite_that_names_no_storage_is_refused(problems_of: Callable[..., list[str]]) -> None:
+    assert problems_of("workload:\n  - {op: get, path: data/*, weight: 1}\n") == [
+        "s.yaml:1: nothing says where the storage is: expected 'target', 'multi_endpoint' or paths that are URIs"
+    ]
+
+
+def test_endpoints_are_taken_apart(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        embedded_server: {endpoints: 1, mounts: 1}
+        distributed:
+          agents:
+            - {address: localhost, target_override: "s3://embedded-1/bucket/pre"}
+            - {address: localhost, target_override: "file://embedded-1/folder"}
+            - {address: localhost, target_override: "file:///"}
+        workload:
+          - {op: get, path: x, weight: 1}
+        """
+    )
+
+    assert [
+        (e.uri, e.scheme, e.host, e.port, e.bucket, e.prefix, e.root, e.embedded) for e in plan.endpoints
+    ] == [
+        ("s3://embedded-1/bucket/pre/", "s3", "embedded-1", 0, "bucket", "pre/", "", True),
+        ("file://embedded-1/folder/", "file", "", 0, "", "", "embedded-1/folder/", True),
+        ("file:///", "file", "", 0, "", "", "/", False),
+    ]
+
+
+def test_an_address_of_two_agents_is_one_endpoint(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        distributed:
+          agents:
+            - {address: localhost, multi_endpoint: {endpoints: ["s3://b:1/bucket/", "s3://a:1/bucket/"]}}
+            - {address: localhost, multi_endpoint: {endpoints: ["s3://a:1/bucket", "s3://c:1/bucket/"]}}
+        workload:
+          - {op: get, path: x, weight: 1}
+        """
+    )
+
+    assert [endpoint.uri for endpoint in plan.endpoints] == [
+        "s3://b:1/bucket/",
+        "s3://a:1/bucket/",
+        "s3://c:1/bucket/",
+    ]

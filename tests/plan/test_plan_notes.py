@@ -1,0 +1,95 @@
+"""Oddities of a plan that its reader is told about, and what is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sai3bench.plan.model import RunPlan
+
+
+def _suite(*agents: str, more: str = "") -> str:
+    listed = "".join(f"\n    - {agent}" for agent in agents)
+    return f"{more}distributed:\n  agents:{listed}\nworkload: [{{op: put, weight: 1, object_size: 1}}]\n"
+
+
+def _agent(*names: str, lanes: int = 6) -> str:
+    uris = ", ".join(f'"file:///{name}/"' for name in names)
+    return f"{{address: localhost, concurrency_override: {lanes}, multi_endpoint: {{endpoints: [{uris}]}}}}"
+
+
+def test_fewer_lanes_than_endpoints_are_noted(plan_of: Callable[..., RunPlan]) -> None:
+    assert plan_of(_suite(_agent("a", "b", "c", lanes=2), _agent("a", "b", "c", lanes=3))).notes == (
+        "agent-1 keeps 2 operations going, fewer than its 3 endpoints: some are always idle; raise concurrency",
+    )
+
+
+@pytest.mark.parametrize(
+    ("agents", "notes"),
+    [
+        ((_agent("a", "b"), _agent("c", "d")), ()),
+        # All agents drive the same endpoints: evenly, whatever their numbers.
+        ((_agent("a"), _agent("a"), _agent("a")), ()),
+        ((_agent("a", "b", "c"), _agent("a", "b", "c")), ()),
+        ((_agent("a", "b", lanes=6), _agent("c", "d", "e", lanes=9)), ()),
+        (
+            (_agent("a", "b", "c"), _agent("d", "e")),
+            ("the load is uneven: 3 operations at a time on file:///d/, 2 on file:///a/",),
+        ),
+        (
+            (_agent("a", "b"), _agent("b", "c"), _agent("c", "d")),
+            ("the load is uneven: 6 operations at a time on file:///b/, 3 on file:///a/",),
+        ),
+    ],
+)
+def test_uneven_load_is_noted(
+    plan_of: Callable[..., RunPlan], agents: tuple[str, ...], notes: tuple[str, ...]
+) -> None:
+    assert plan_of(_suite(*agents)).notes == notes
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.3.2.1", "::1", "'[::1]'"])
+def test_addresses_of_this_host_need_no_note(plan_of: Callable[..., RunPlan], address: str) -> None:
+    text = _suite(f"{{address: '{address.strip(chr(39))}'}}", more="target: file:///mnt/\n")
+
+    assert plan_of(text).notes == ()
+
+
+@pytest.mark.parametrize("address", ["localhost:7761", "127.0.0.1:7761", "[::1]:7761"])
+def test_the_port_of_another_tool_is_noted(plan_of: Callable[..., RunPlan], address: str) -> None:
+    plan = plan_of(_suite(f"{{address: '{address}', id: a}}", more="target: file:///mnt/\n"))
+
+    assert plan.notes == (f"port 7761 of {address} is not used: a needs no open port",)
+    assert plan.workers[0].address == address
+
+
+@pytest.mark.parametrize(
+    "address", ["node2", "node2:7761", "10.0.0.2", "[2001:db8::1]:7761", "root@localhost"]
+)
+def test_remote_agents_are_refused_together(problems_of: Callable[..., list[str]], address: str) -> None:
+    local, remote = "{address: localhost}", f"{{address: '{address}'}}"
+
+    assert problems_of(_suite(remote, local, remote, more="target: file:///mnt/\n")) == [
+        f"s.yaml:{line}: distributed.agents[{index}].address: {address} is another host: expected localhost, this "
+        "version has no remote agents"
+        for index, line in ((0, 4), (2, 6))
+    ]
+
+
+def test_the_embedded_server_beside_another_is_refused(problems_of: Callable[..., list[str]]) -> None:
+    assert problems_of(
+        """
+        embedded_server: {endpoints: 1}
+        multi_endpoint: {endpoints: ["s3://embedded-1/bucket/", "s3://127.0.0.1:9000/bucket/"]}
+        workload: [{op: put, weight: 1, object_size: 1}]
+        """
+    ) == [
+        (
+            "s.yaml:1: embedded_server: endpoints of the embedded server beside others: expected one kind, they have "
+            "different keys"
+        )
+    ]

@@ -1,0 +1,74 @@
+"""Buckets without a server in their URI are looked for where AWS tools look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sai3bench.plan.model import RunPlan
+
+_SUITE = """
+    multi_endpoint:
+      endpoints:
+        - s3://bucket-1/
+        - s3://bucket-2/pre/
+    workload: [{op: put, weight: 1, object_size: 1}]
+"""
+_SHAPE = "expected http://host:port (this version has no TLS), or s3://host:9000/"
+
+
+@pytest.mark.parametrize(
+    ("env", "server"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, ("127.0.0.1", 9000)),
+        ({"AWS_ENDPOINT_URL": "http://[::1]:9000/"}, ("::1", 9000)),
+        ({"AWS_ENDPOINT_URL": "http://store"}, ("store", 80)),
+        ({"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_S3": "http://b:2"}, ("b", 2)),
+        ({"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_S3": ""}, ("a", 1)),
+    ],
+)
+def test_the_server_comes_from_the_environment(
+    plan_of: Callable[..., RunPlan], env: dict[str, str], server: tuple[str, int]
+) -> None:
+    assert [(e.host, e.port, e.bucket, e.prefix) for e in plan_of(_SUITE, env).endpoints] == [
+        (*server, "bucket-1", ""),
+        (*server, "bucket-2", "pre/"),
+    ]
+
+
+def test_a_server_in_the_uri_wins(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(_SUITE.replace("s3://", "s3://here:1/"), {"AWS_ENDPOINT_URL": "http://there:2"})
+
+    assert {(endpoint.host, endpoint.port) for endpoint in plan.endpoints} == {("here", 1)}
+
+
+def test_every_bucket_without_a_server_is_told(problems_of: Callable[..., list[str]]) -> None:
+    assert problems_of(_SUITE) == [
+        f"s.yaml:{line}: multi_endpoint.endpoints[{number - 1}]: no server for bucket bucket-{number}: expected "
+        f"AWS_ENDPOINT_URL in the environment, or s3://host:9000/bucket-{number}/"
+        for number, line in ((1, 3), (2, 4))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "shown"),
+    [
+        ("AWS_ENDPOINT_URL", "https://store:9000", "'https://store:9000'"),
+        ("AWS_ENDPOINT_URL_S3", "store:9000", "'store:9000'"),
+        ("AWS_ENDPOINT_URL", "http://", "'http://'"),
+        ("AWS_ENDPOINT_URL", "http://store:port", "'http://store:port'"),
+        ("AWS_ENDPOINT_URL", "http://[store", "'http://[store'"),
+        ("AWS_ENDPOINT_URL", "http://store:9000/s3/", "'http://store:9000/s3/'"),
+        ("AWS_ENDPOINT_URL", "http://key:canary@store:9000", "not usable"),
+    ],
+)
+def test_a_url_that_cannot_be_used_is_told(
+    problems_of: Callable[..., list[str]], name: str, url: str, shown: str
+) -> None:
+    assert problems_of(_SUITE.replace("        - s3://bucket-2/pre/\n", ""), {name: url}) == [
+        f"s.yaml:3: multi_endpoint.endpoints[0]: {name} is {shown}: {_SHAPE}bucket-1/"
+    ]
