@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, get_args
 from pytest_sai3bench.suite import dialect
 from pytest_sai3bench.suite.document import Suite
 from pytest_sai3bench.suite.places import Finding, Place
-from pytest_sai3bench.suite.section import ObjectionsError, Section, known_keys
+from pytest_sai3bench.suite.section import (
+    ObjectionsError,
+    Section,
+    known_keys,
+    read_description,
+    sections_in,
+)
 from pytest_sai3bench.suite.wording import found, nearest, unknown
 
 if TYPE_CHECKING:
@@ -43,8 +49,8 @@ class _Spot:
         if name is None:
             return
         field = section.model_fields[name]
-        self.expected = field.description or ""
-        self.sections = list(_sections_in((field.annotation, field.metadata)))
+        self.expected, _ = read_description(field)
+        self.sections = list(sections_in((field.annotation, field.metadata)))
 
 
 def place_of(error: ErrorDetails) -> Place:
@@ -136,11 +142,3 @@ def _words(section: type[Section]) -> tuple[str, ...]:
     """Return the words that choose a section among several."""
     key = next((key for key in _CHOOSERS if key in section.model_fields), None)
     return get_args(section.model_fields[key].annotation) if key else ()
-
-
-def _sections_in(annotation: Any) -> Iterator[type[Section]]:
-    """Yield the sections that an annotation mentions, through optional types, lists and unions."""
-    if isinstance(annotation, type) and issubclass(annotation, Section):
-        yield annotation
-    for part in annotation if isinstance(annotation, (tuple, list)) else get_args(annotation):
-        yield from _sections_in(part)

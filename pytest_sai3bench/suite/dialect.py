@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
 
 
+Effect = Literal["later", "never", "refused"]
+
+
 class _Key(NamedTuple):
     """What ignoring a key does, and the values that ask for what is done anyway."""
 
-    effect: Literal["later", "never", "refused"]
+    effect: Effect
     harmless: tuple[object, ...]
 
 
@@ -119,6 +122,15 @@ def known_in(place: Place) -> list[str]:
     return [name for parent, _, name in (key.rpartition(".") for key in _KEYS) if parent == section]
 
 
+def inactive() -> Iterator[tuple[str, Effect, tuple[str, ...]]]:
+    """Yield every key without effect, what ignoring it does, and the values that are accepted in silence.
+
+    The values are written as YAML, ``*`` stands for any.
+    """
+    for key, (effect, harmless) in _KEYS.items():
+        yield key, effect, tuple(_as_yaml(value) for value in harmless)
+
+
 def judge(place: Place, value: object) -> Iterator[Finding]:
     """Yield what there is to say about the value of a key that `known_in` returns."""
     effect, harmless = _KEYS[_pattern(place)]
@@ -135,6 +147,14 @@ def judge(place: Place, value: object) -> Iterator[Finding]:
         yield Finding(
             place, f"'{key}' has no effect in this version, though it belongs to the dialect", "warning"
         )
+
+
+def _as_yaml(value: object) -> str:
+    if value is _ANY:
+        return "*"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "[]" if value == () else str(value)
 
 
 def _same(value: object, other: object) -> bool:

@@ -17,19 +17,37 @@ if TYPE_CHECKING:
 class Agent(Section):
     """One load host, and what differs on it."""
 
-    address: Address = Field(description="host or host:port")
-    id: Name | None = Field(default=None, description="a name for the reports")
-    target_override: Uri | None = Field(default=None, description="the URI of a folder or bucket")
-    concurrency_override: PositiveCount | None = Field(
-        default=None, description="operations at one time on this agent"
+    address: Address = Field(
+        description="host or host:port. In this version `localhost` or a loopback address; the port has no effect."
     )
-    multi_endpoint: MultiEndpoint | None = Field(default=None, description="the endpoints of this agent")
+    id: Name | None = Field(
+        default=None, description="a name for the reports. By default `agent-1`, `agent-2` …"
+    )
+    target_override: Uri | None = Field(
+        default=None,
+        description=(
+            "the URI of a folder or bucket. "
+            "Replaces `target` and the `multi_endpoint` of all agents. In sai3-bench that block wins."
+        ),
+    )
+    concurrency_override: PositiveCount | None = Field(
+        default=None, description="operations at one time on this agent. Replaces `concurrency`."
+    )
+    multi_endpoint: MultiEndpoint | None = Field(
+        default=None,
+        description="the endpoints of this agent. Replaces the `multi_endpoint` of all agents as a whole.",
+    )
 
 
 class Distributed(Section):
     """All load hosts of a suite."""
 
-    agents: tuple[Agent, ...] = Field(description="a list of agents, each with an 'address'")
+    agents: tuple[Agent, ...] = Field(
+        description=(
+            "a list of agents, each with an 'address'. "
+            "Each drives its own endpoints and cares for its own share of the objects."
+        )
+    )
 
     @property
     def agent_ids(self) -> tuple[str, ...]:

@@ -31,23 +31,79 @@ class Suite(Section):
     workload is there is checked in `rules`.
     """
 
-    name: Name = Field(default="workload", description="the name of the workload in the ids of tests")
-    target: Uri | None = Field(default=None, description="the URI of a folder or bucket")
-    duration: PositiveDuration = Field(default=60.0, description="a duration such as 60s")
+    name: Name = Field(
+        default="workload",
+        description=(
+            "the name of the workload in the ids of tests. "
+            "Letters, digits and `_.=-`. sai3-bench has no such key."
+        ),
+    )
+    target: Uri | None = Field(
+        default=None,
+        description=(
+            "the URI of a folder or bucket. "
+            "Where the objects are, unless endpoints are given; else only the base of relative paths."
+        ),
+    )
+    duration: PositiveDuration = Field(
+        default=60.0, description="a duration such as 60s. The measured time; the warm-up comes before it."
+    )
     warmup: Duration = Field(
         default=0.0,
         validation_alias=AliasChoices(*SPELLINGS["warmup"]),
-        description="the time before the measurement, such as 5s",
+        description=(
+            "the time before the measurement, such as 5s. "
+            "Load runs, but is measured apart. In sai3-bench `warmup_period` has no effect."
+        ),
     )
-    concurrency: PositiveCount = Field(default=16, description="operations at one time on each agent")
-    multi_endpoint: MultiEndpoint | None = Field(default=None, description="the endpoints of all agents")
-    distributed: Distributed | None = Field(default=None, description="the load hosts")
-    workload: tuple[Operation, ...] = Field(default=(), description="a list of operations")
-    prepare: Preparation = Field(default=Preparation(), description="the objects that must exist before")
-    thresholds: tuple[Rule, ...] = Field(default=(), description="a list of rules such as get.p99 < 20 ms")
-    embedded_server: EmbeddedServer | None = Field(default=None, description="a throwaway server")
-    markers: tuple[Marker, ...] = Field(default=(), description="a list of pytest markers")
+    concurrency: PositiveCount = Field(
+        default=16,
+        description=(
+            "operations at one time on each agent. "
+            "The lanes of the closed loop; prepare and cleanup have as many."
+        ),
+    )
+    multi_endpoint: MultiEndpoint | None = Field(
+        default=None,
+        description="the endpoints of all agents. An agent's own `multi_endpoint` or `target_override` wins.",
+    )
+    distributed: Distributed | None = Field(
+        default=None,
+        description=(
+            "the load hosts. "
+            "Without it one agent called `local` runs on this host. sai3-bench requires more keys here."
+        ),
+    )
+    workload: tuple[Operation, ...] = Field(
+        default=(),
+        description=(
+            "a list of operations. "
+            "Required, with a weight above 0 somewhere. They are drawn at random by weight."
+        ),
+    )
+    prepare: Preparation = Field(
+        default=Preparation(),
+        description="the objects that must exist before. And what becomes of what the run made.",
+    )
+    thresholds: tuple[Rule, ...] = Field(
+        default=(),
+        description="a list of rules such as get.p99 < 20 ms. Each is one test. sai3-bench has no such key.",
+    )
+    embedded_server: EmbeddedServer | None = Field(
+        default=None,
+        description="a throwaway server. For trying out and for tests. sai3-bench has no such key.",
+    )
+    markers: tuple[Marker, ...] = Field(
+        default=(),
+        description="a list of pytest markers. Set on every test of the suite, for `-m`. sai3-bench has no such key.",
+    )
     error_handling: ErrorHandling = Field(
-        default=ErrorHandling(), description="what happens when operations fail"
+        default=ErrorHandling(), description="what happens when operations fail. Applies to every phase."
     )
-    seed: Count = Field(default=0, description="a whole number from which all random choices follow")
+    seed: Count = Field(
+        default=0,
+        description=(
+            "a whole number from which all random choices follow. "
+            "Order of operations, choice of objects, sizes and data; not the names of new objects. sai3-bench has no such key."
+        ),
+    )

@@ -15,8 +15,20 @@ _UpTo32 = Annotated[Count, Field(le=32)]
 class EmbeddedServer(Section):
     """How many S3 addresses (``s3://embedded-1/…``) and folders (``file://embedded-1/…``) to provide."""
 
-    endpoints: _UpTo32 = Field(default=0, description="the number of S3 addresses")
-    mounts: _UpTo32 = Field(default=0, description="the number of folders")
+    endpoints: _UpTo32 = Field(
+        default=0,
+        description=(
+            "the number of S3 addresses. "
+            "Up to 32, written `s3://embedded-1/bucket/` and so on. All show the same objects; buckets are made."
+        ),
+    )
+    mounts: _UpTo32 = Field(
+        default=0,
+        description=(
+            "the number of folders. "
+            "Up to 32, written `file://embedded-1/folder/` and so on. All show the same files."
+        ),
+    )
 
     @model_validator(mode="after")
     def _check_not_empty(self) -> EmbeddedServer:

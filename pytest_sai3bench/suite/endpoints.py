@@ -20,9 +20,21 @@ MOST_ENDPOINTS = 32
 class MultiEndpoint(Section):
     """Endpoints over which the operations are spread; a block that is present is enabled."""
 
-    enabled: bool = Field(default=True, description="true or false")
-    strategy: Strategy = Field(default="round_robin", description="round_robin or least_connections")
-    endpoints: tuple[Uri, ...] = Field(default=(), description="a list of URIs")
+    enabled: bool = Field(
+        default=True,
+        description="true or false. False keeps the block in the file without effect. sai3-bench has no such key.",
+    )
+    strategy: Strategy = Field(
+        default="round_robin",
+        description=(
+            "round_robin or least_connections. "
+            "Each agent chooses for itself. Among endpoints with equally few, least_connections takes each in turn, sai3-bench always the first."
+        ),
+    )
+    endpoints: tuple[Uri, ...] = Field(
+        default=(),
+        description="a list of URIs. 1 to 32 of one scheme, each once. All must show the same objects.",
+    )
 
     @model_validator(mode="after")
     def _check_set(self) -> MultiEndpoint:

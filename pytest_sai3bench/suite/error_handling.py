@@ -12,22 +12,37 @@ class ErrorHandling(Section):
     """When to slow down, when to retry, and when to give up; rates are errors per second."""
 
     max_total_errors: PositiveCount = Field(
-        default=100, description="the number of errors that ends the workload"
+        default=100,
+        description=(
+            "the number of errors that ends the workload. "
+            "For each agent and phase, the warm-up included. Reaching it fails the run."
+        ),
     )
     error_rate_threshold: NonNegative = Field(
-        default=5.0, description="errors per second from which agents pause"
+        default=5.0, description="errors per second from which agents pause. Each agent for itself."
     )
-    backoff_duration: Duration = Field(default=5.0, description="the length of a pause, such as 5s")
+    backoff_duration: Duration = Field(
+        default=5.0, description="the length of a pause, such as 5s. No operation begins during it."
+    )
     error_rate_window: PositiveDuration = Field(
-        default=1.0, description="the time over which the rate is taken"
+        default=1.0, description="the time over which the rate is taken. A bare number is seconds."
     )
-    retry_on_error: bool = Field(default=False, description="true or false")
-    max_retries: Count = Field(default=3, description="retries of one operation")
+    retry_on_error: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Whether a failed operation is tried again. Every failed attempt is an error, also when a later one succeeds."
+        ),
+    )
+    max_retries: Count = Field(
+        default=3, description="retries of one operation. Only with `retry_on_error`, as all keys below."
+    )
     initial_retry_delay_ms: Count = Field(default=100, description="milliseconds before the first retry")
     max_retry_delay_ms: Count = Field(default=5000, description="the longest delay in milliseconds")
     retry_backoff_multiplier: NonNegative = Field(
         default=2.0, description="the factor from one delay to the next"
     )
     retry_jitter_factor: NonNegative = Field(
-        default=0.25, description="the random part of a delay, such as 0.25"
+        default=0.25,
+        description="the random part of a delay, such as 0.25. A delay is multiplied by 1 ± up to this, then cut to `max_retry_delay_ms`.",
     )

@@ -11,30 +11,42 @@ from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal, SizeSpec, Uniform
 
-_OBJECTS = "an object, a folder that ends with '/', or a pattern such as data/*"
+_OBJECTS = "an object, a folder that ends with '/', or a pattern such as data/*. "
+_SIZE_SPEC = (
+    "a size, or a distribution of sizes. "
+    "Drawn for each object. sai3-bench takes no text such as 1MiB, and draws once for all puts of an entry."
+)
 
 
 class _Operation(Section):
-    weight: Count = Field(description="a whole number, the share of this operation")
+    weight: Count = Field(description="a whole number, the share of this operation. 0 leaves it out.")
 
 
 class Get(_Operation):
     """Read whole objects."""
 
     op: Literal["get"]
-    path: PathOrUri = Field(description=_OBJECTS)
+    path: PathOrUri = Field(
+        description=_OBJECTS
+        + "Chosen at random, with replacement, among those that exist when the phase begins."
+    )
 
 
 class Put(_Operation):
     """Write new objects below a folder."""
 
     op: Literal["put"]
-    path: PathOrUri = Field(default="", description="a folder such as data/")
-    object_size: Size | None = Field(default=None, description="a size such as 1MiB")
+    path: PathOrUri = Field(
+        default="",
+        description="a folder such as data/. New objects are called `obj_` and a random 64-bit number.",
+    )
+    object_size: Size | None = Field(
+        default=None, description="a size such as 1MiB. One size for all; `size_spec` wins."
+    )
     size_spec: SizeSpec | None = Field(
         default=None,
         validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
-        description="a size, or a distribution of sizes",
+        description=_SIZE_SPEC,
     )
 
     @model_validator(mode="after")
@@ -53,21 +65,26 @@ class List(_Operation):
     """List everything below a prefix."""
 
     op: Literal["list"]
-    path: PathOrUri = Field(description="a prefix such as data/")
+    path: PathOrUri = Field(
+        description="a prefix such as data/. All levels and all pages are one operation. For files it is a folder."
+    )
 
 
 class Stat(_Operation):
     """Ask for the size of objects."""
 
     op: Literal["stat"]
-    path: PathOrUri = Field(description=_OBJECTS)
+    path: PathOrUri = Field(description=_OBJECTS + "Chosen as for get.")
 
 
 class Delete(_Operation):
     """Remove objects."""
 
     op: Literal["delete"]
-    path: PathOrUri = Field(description=_OBJECTS)
+    path: PathOrUri = Field(
+        description=_OBJECTS
+        + "Each once, in random order; sai3-bench may choose one again, which then fails."
+    )
 
 
 Operation = Annotated[Get | Put | List | Stat | Delete, Field(discriminator="op")]

@@ -13,14 +13,31 @@ from pytest_sai3bench.suite.sizes import MEBIBYTE, Fixed, Lognormal, SizeSpec, U
 class EnsureObjects(Section):
     """A number of objects below one folder."""
 
-    base_uri: PathOrUri | None = Field(default=None, description="a folder such as data/, or its URI")
-    count: Count = Field(description="the number of objects")
-    min_size: Size = Field(default=MEBIBYTE, description="the smallest size")
-    max_size: Size = Field(default=MEBIBYTE, description="the largest size")
+    base_uri: PathOrUri | None = Field(
+        default=None,
+        description=(
+            "a folder such as data/, or its URI. "
+            "Relative to every endpoint; by default their root. sai3-bench never joins it with `target`."
+        ),
+    )
+    count: Count = Field(
+        description=(
+            "the number of objects. "
+            "Called `prepared-00000000.dat` and so on. One that is there counts, whatever its size."
+        )
+    )
+    min_size: Size = Field(
+        default=MEBIBYTE,
+        description=(
+            "the smallest size. "
+            "Up to `max_size` every size is as likely. sai3-bench takes plain numbers only."
+        ),
+    )
+    max_size: Size = Field(default=MEBIBYTE, description="the largest size. See `min_size`.")
     size_spec: SizeSpec | None = Field(
         default=None,
         validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
-        description="a size, or a distribution of sizes",
+        description="a size, or a distribution of sizes. Wins over `min_size` and `max_size`.",
     )
 
     @model_validator(mode="after")
@@ -43,10 +60,31 @@ class Preparation(Section):
     """What ``prepare`` makes sure of, checks and leaves behind."""
 
     ensure_objects: tuple[EnsureObjects, ...] = Field(
-        default=(), description="a list of object sets, each with a 'count'"
+        default=(),
+        description="a list of object sets, each with a 'count'. Missing objects are written before the workload.",
     )
-    cleanup: bool = Field(default=False, description="true or false")
-    cleanup_mode: CleanupMode = Field(default="tolerant", description="strict, tolerant or best_effort")
-    skip_verification: bool = Field(default=False, description="true or false")
-    force_overwrite: bool = Field(default=False, description="true or false")
-    post_prepare_delay: Duration = Field(default=0.0, description="a duration such as 5s")
+    cleanup: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Remove what this run made, by prepare and by puts. sai3-bench removes all prepared objects, also those that existed before, and none of puts."
+        ),
+    )
+    cleanup_mode: CleanupMode = Field(
+        default="tolerant",
+        description=(
+            "strict, tolerant or best_effort. "
+            "Which failures of cleanup are none: with tolerant objects that are gone already, with best_effort all."
+        ),
+    )
+    skip_verification: bool = Field(
+        default=False, description="true or false. Take the objects to be there: neither look nor write."
+    )
+    force_overwrite: bool = Field(
+        default=False,
+        description="true or false. Write all objects without looking; they then count as made by this run.",
+    )
+    post_prepare_delay: Duration = Field(
+        default=0.0,
+        description="a duration such as 5s. A rest before the workload, if prepare wrote anything.",
+    )

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, model_validator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pydantic.fields import FieldInfo
+
     from pytest_sai3bench.suite.places import Place
 
 
@@ -43,3 +47,17 @@ def known_keys(section: type[Section]) -> dict[str, str]:
         spellings = alias.choices if isinstance(alias, AliasChoices) else [alias or name]
         keys.update((str(spelling), name) for spelling in spellings)
     return keys
+
+
+def read_description(field: FieldInfo) -> tuple[str, str]:
+    """Return how "expected …" goes on for a field, and what the field means: the first sentence and the rest."""
+    expected, _, meaning = (field.description or "").partition(". ")
+    return expected, meaning
+
+
+def sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """Yield the sections that an annotation mentions, through optional types, lists and unions."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        yield annotation
+    for part in annotation if isinstance(annotation, (tuple, list)) else get_args(annotation):
+        yield from sections_in(part)

@@ -29,7 +29,9 @@ class Fixed(Section):
     """Every object has the same size."""
 
     type: Literal["fixed"] = "fixed"
-    size: Size = Field(description="a size such as 1MiB")
+    size: Size = Field(
+        description="a size such as 1MiB. `size_spec: 1MiB` means the same. sai3-bench takes a plain number only."
+    )
 
 
 class Uniform(Section):

@@ -19,9 +19,13 @@ _RULE = "text such as 'get.p99 < 20 ms'"
 class Threshold(Section):
     """One rule; ``severity: warn`` only warns, ``xfail`` is the reason why it is expected not to be met."""
 
-    rule: Text = Field(description=_RULE)
-    severity: Severity = Field(default="fail", description="fail or warn")
-    xfail: Text | None = Field(default=None, description="the reason")
+    rule: Text = Field(description=_RULE + ". An entry may also be this text alone.")
+    severity: Severity = Field(
+        default="fail", description="fail or warn. With warn a rule that is not met passes with a warning."
+    )
+    xfail: Text | None = Field(
+        default=None, description="the reason. The test is expected to fail, and this is why."
+    )
 
 
 def _read_text(value: object) -> object:
