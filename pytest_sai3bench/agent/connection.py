@@ -28,8 +28,8 @@ class Connection:
 
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
     not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept)
-    and ``close`` describe the answer. ``began_ns`` is when the operation's clock started, 0 when it has not; ``token`` is
-    the next page of a LIST. ``fresh`` is True until an answer came: a connection that was used before may
+    and ``close`` describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
+    clock started (0 when it has not); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a connection that was used before may
     have been closed by the server meanwhile, which is no error.
     """
 
@@ -50,6 +50,7 @@ class Connection:
         "endpoint",
         "fd",
         "fresh",
+        "opened_ns",
         "payload",
         "pending",
         "size",
@@ -71,6 +72,7 @@ class Connection:
         self.attempt = 0
         self.base = 0
         self.began_ns = 0
+        self.opened_ns = 0
         self.token = ""
         self.pending: memoryview | None = None
         self.payload: Payload | None = None
@@ -140,55 +142,49 @@ class Connection:
             return self._end_of_stream()
         self.touched = True
         if self.state == HEAD:
-            end = buffer.find(b"\r\n\r\n", 0, count)
-            if end < 0 or self._partial:
-                return self._assemble(bytes(view[:count]))
+            if self._partial:
+                return self._take_heads(memoryview(self._partial + view[:count]))
             if self._plain:
-                self.status, length = parse_ordinary(buffer, end + 2)
-                if self.status:
-                    self.size = count - end - 4
-                    self._left = length - self.size
-                    if not self._left:
-                        self.state = IDLE
-                        self.fresh = self.close = False
-                        return True
-                    self.size = 0
-            return self._take_head(bytes(view[:end]), view[end + 4 : count])
+                end = buffer.find(b"\r\n\r\n", 0, count)
+                status, length = parse_ordinary(buffer, end + 2) if end > 0 else (0, 0)
+                if status and length == count - end - 4:
+                    self.status = status
+                    self.size = length
+                    self.state = IDLE
+                    self.fresh = self.close = False
+                    return True
+            return self._take_heads(view[:count])
         if self.state == BODY:
             return self._take_body(view[:count])
         raise BadResponse("bytes arrived that no request asked for")
 
-    def _assemble(self, data: bytes) -> bool:
-        self._partial += data
-        end = self._partial.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._partial) > LONGEST_HEAD:
-                raise BadResponse(f"the answer's head is longer than {LONGEST_HEAD} bytes")
-            return False
-        whole, self._partial = self._partial, b""
-        return self._take_head(whole[:end], memoryview(whole)[end + 4 :])
-
-    def _take_head(self, head: bytes, rest: memoryview) -> bool:
-        status, length, close = parse_head(head, bodiless=self._bodiless)
-        if status < 200:
-            # 1xx says nothing yet; the real answer follows. 101 would change the protocol.
+    def _take_heads(self, data: memoryview) -> bool:
+        """Take the answer's head off ``data``, which begins with it, and then what there is of the body."""
+        while (end := (start := bytes(data[:LONGEST_HEAD])).find(b"\r\n\r\n")) >= 0:
+            status, length, close = parse_head(start[:end], bodiless=self._bodiless)
+            data = data[end + 4 :]
             if status == 101:
                 raise BadResponse("the server switched protocols")
-            return self._assemble(bytes(rest)) if rest else False
-        self.status = status
-        self.close = close
-        self.size = 0
-        self.body = b""
-        if status >= 300:
-            self._keep = True
-        self._chunks = ChunkedBody() if length == CHUNKED else None
-        self._left = length
-        self.state = BODY
-        return self._take_body(rest)
+            if status >= 200:
+                self._partial = b""
+                self.status = status
+                self.close = close
+                self.size = 0
+                self.body = b""
+                self._keep = self._keep or status >= 300
+                self._chunks = ChunkedBody() if length == CHUNKED else None
+                self._left = length
+                self.state = BODY
+                return self._take_body(data)
+            # Another 1xx says nothing yet: the real answer follows.
+        if len(data) >= LONGEST_HEAD:
+            raise BadResponse(f"the answer's head is longer than {LONGEST_HEAD} bytes")
+        self._partial = bytes(data)
+        return False
 
     def _take_body(self, data: memoryview) -> bool:
         if self._chunks is not None:
-            content = self._chunks.feed(bytes(data))
+            content = self._chunks.feed(bytes(data), keep=self._keep)
             self._keep_some(content)
             self.size = self._chunks.size
             return self._finish() if self._chunks.done else False

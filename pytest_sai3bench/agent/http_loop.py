@@ -72,28 +72,25 @@ class HttpLoop:
         Failures are left to the operations that need the connection: there they are counted.
         """
         share = -(-self._lanes // len(self._addresses))
-        opening = []
         for endpoint, idle in enumerate(self._idle):
             for _ in range(share - len(idle)):
                 try:
-                    opening.append(self._connect(endpoint))
+                    self._connect(endpoint)
                 except OSError:
                     break
         give_up = monotonic_ns() + self._connect_timeout_ns
-        while any(connection.state == CONNECTING for connection in opening) and monotonic_ns() < give_up:
+        while (opening := self._opening()) and monotonic_ns() < give_up:
             for fd, _ in self._poller.poll(0.05, _EVENTS):
                 connection = self._by_fd.get(fd)
                 if connection is None:
                     continue
-                if connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                    self._drop(connection)
-                    opening.remove(connection)
-                elif connection.state == CONNECTING:
-                    self._poller.modify(fd, READ)
-                    self._rest(connection)
+                if connection.state == CONNECTING:
+                    self._writable(connection)
+                else:
+                    # One of an earlier stage, which the server has closed meanwhile.
+                    self._readable(connection)
         for connection in opening:
-            if connection.state == CONNECTING:
-                self._drop(connection)
+            self._drop(connection)
 
     def run(self, load: Load) -> int:
         """Work until the source is empty or the window ends, and every operation that was begun has ended.
@@ -112,6 +109,17 @@ class HttpLoop:
         now = monotonic_ns()
         for _ in range(self._lanes):
             self._next(None, now)
+        try:
+            self._work(now, load.control)
+        finally:
+            # After an error of ours: what is still on its way must not reach the next stage.
+            self._waiting.clear()
+            for connection in [each for each in self._by_fd.values() if each.task is not None]:
+                self._drop(connection)
+        self._recorder.flush()
+        return self._cut_off
+
+    def _work(self, now: int, control: Control) -> None:
         poll, by_fd = self._poller.poll, self._by_fd
         chores_ns = 0
         while self._busy:
@@ -122,7 +130,8 @@ class HttpLoop:
                     continue
                 if mask & WRITE:
                     self._writable(connection)
-                    if mask == WRITE:
+                    # It may be gone now, and its number already that of another.
+                    if mask == WRITE or by_fd.get(fd) is not connection:
                         continue
                 self._readable(connection)
             now = monotonic_ns()
@@ -130,9 +139,7 @@ class HttpLoop:
                 self._wake(now)
             if now >= chores_ns:
                 chores_ns = now + _CHORE_NS
-                self._chores(now, load.control)
-        self._recorder.flush()
-        return self._cut_off
+                self._chores(now, control)
 
     def close(self) -> None:
         """Close every connection."""
@@ -168,6 +175,7 @@ class HttpLoop:
                 try:
                     connection = self._connect(endpoint)
                 except OSError as error:
+                    self._release(endpoint)
                     self._count_failure(task, attempt, endpoint, *_name_error(error))
                     return
         connection.task = task
@@ -210,7 +218,7 @@ class HttpLoop:
             if not connection.send(data):
                 self._poller.modify(connection.fd, READ | WRITE)
         except OSError as error:
-            self._broken(connection, error)
+            self._unsent(connection, error)
 
     def _pause(self, connection: Connection | None) -> None:
         if connection is not None:
@@ -250,6 +258,18 @@ class HttpLoop:
             if connection.flush():
                 self._poller.modify(connection.fd, READ)
         except OSError as error:
+            self._unsent(connection, error)
+
+    def _unsent(self, connection: Connection, error: OSError) -> None:
+        """Deal with a request that did not leave whole; the answer that says why may have arrived before the end."""
+        try:
+            complete = connection.receive(self._buffer, self._view)
+        except (OSError, BadResponse):
+            complete = False
+        if complete:
+            connection.close = True
+            self._complete(connection)
+        else:
             self._broken(connection, error)
 
     def _readable(self, connection: Connection) -> None:
@@ -264,9 +284,7 @@ class HttpLoop:
     def _complete(self, connection: Connection) -> None:
         now = monotonic_ns()
         task = connection.task
-        if task is None:
-            self._drop(connection)
-            return
+        assert task is not None
         op = task[0]
         endpoint = connection.endpoint
         if connection.pending is not None:
@@ -304,13 +322,12 @@ class HttpLoop:
     def _broken(self, connection: Connection, error: Exception) -> None:
         """Deal with a connection that failed; the operation on it, if any, fails or is sent once more."""
         task, attempt, endpoint = connection.task, connection.attempt, connection.endpoint
-        stale = isinstance(error, ConnectionError) and not connection.fresh and not connection.touched
         if task is None:
             if connection in self._idle[endpoint]:
                 self._idle[endpoint].remove(connection)
             self._drop(connection)
             return
-        if stale:
+        if isinstance(error, ConnectionError) and not connection.fresh and not connection.touched:
             # The server closed a kept connection while the request was on its way: every S3 request may be repeated.
             self._repeat(connection)
             return
@@ -356,9 +373,13 @@ class HttpLoop:
             sock.close()
             raise OSError(failure, os.strerror(failure))
         connection = Connection(sock, endpoint)
+        connection.opened_ns = monotonic_ns()
         self._by_fd[connection.fd] = connection
         self._poller.register(connection.fd, READ | WRITE)
         return connection
+
+    def _opening(self) -> list[Connection]:
+        return [connection for connection in self._by_fd.values() if connection.state == CONNECTING]
 
     def _rest(self, connection: Connection) -> None:
         connection.task = None
@@ -388,23 +409,22 @@ class HttpLoop:
         if control.check(now) and not self._stop_ns:
             self._stop_ns = now
             self._end_ns = 0
-        if now >= self._end_ns:
+        if now >= self._end_ns or self._policy.gave_up:
             # Lanes that pause or wait for a retry have nothing to wait for any more.
             self._busy -= len(self._waiting)
             self._waiting.clear()
         for connection in list(self._by_fd.values()):
             if connection.state == IDLE or connection.task is None:
                 continue
-            age_ns = now - connection.began_ns
             if self._stop_ns and now - self._stop_ns > 1_000_000_000:
                 self._cut_off += 1
                 self._release(connection.endpoint)
                 self._drop(connection)
                 self._busy -= 1
-            elif connection.state == CONNECTING and age_ns > self._connect_timeout_ns:
+            elif connection.state == CONNECTING and now - connection.opened_ns > self._connect_timeout_ns:
                 text = f"no connection within {self._connect_timeout_ns / 1e9:g} s"
                 self._broken(connection, TimeoutError(text))
-            elif age_ns > self._request_timeout_ns:
+            elif now - connection.began_ns > self._request_timeout_ns:
                 self._broken(
                     connection, TimeoutError(f"no answer within {self._request_timeout_ns / 1e9:g} s")
                 )

@@ -16,16 +16,19 @@ class BadResponse(ValueError):
 UNTIL_CLOSE = -1
 CHUNKED = -2
 
+_STATUS = re.compile(rb"HTTP/1\.(\d) ([1-9]\d\d)(?=[ \r]|\Z)")
 # The only headers that decide where an answer ends. One pass of findall over the head is cheaper than any other way.
 _FIELDS = re.compile(
-    rb"\r\n(?:content-length:[ \t]*([^\r]*)|transfer-encoding:[ \t]*([^\r]*)|connection:[ \t]*(close|keep-alive))",
-    re.IGNORECASE,
-)
+    rb"\r\n(content-length|transfer-encoding|connection)[ \t]*:([^\r]*)", re.IGNORECASE
+).findall
 # The same, for all that an ordinary answer has: then it matches once, with the length.
 _ORDINARY = re.compile(
-    rb"\r\n(?:content-length: (\d+)(?=\r)|content-length:|transfer-encoding:|connection:[ \t]*close)",
+    rb"\r\n(?:content-length: (\d{1,18})(?=\r)|content-length|transfer-encoding|connection(?!: keep-alive\r))",
     re.IGNORECASE,
 ).findall
+# Eighteen digits are an exabyte: enough, and far from where Python refuses to read a number.
+_LENGTH = re.compile(rb"\d{1,18}").fullmatch
+_CHUNK_SIZE = re.compile(rb"([0-9a-f]{1,15})[ \t]*(?:;.*)?", re.IGNORECASE | re.DOTALL).fullmatch
 _ORDINARY_STATUS = {b"HTTP/1.1 200 ": 200, b"HTTP/1.1 206 ": 206}
 
 
@@ -47,33 +50,32 @@ def parse_head(head: bytes, *, bodiless: bool) -> tuple[int, int, bool]:
 
     Returns status, length of the body in bytes (or `UNTIL_CLOSE`, `CHUNKED`), and whether the connection ends with it.
     """
-    if head[:7] != b"HTTP/1." or head[8:9] != b" ":
+    line = _STATUS.match(head)
+    if line is None:
         raise BadResponse(f"the answer is not HTTP: {head[:40]!r}")
-    digits = head[9:12]
-    if not digits.isdigit():
-        raise BadResponse(f"the status line is not HTTP: {head[:40]!r}")
-    status = int(digits)
+    status = int(line.group(2))
     length = UNTIL_CLOSE
-    close = head[7:8] == b"0"
-    for declared, coding, connection in _FIELDS.findall(head):
-        if declared:
-            length = _merge_length(length, declared)
-        elif coding:
-            if coding.strip().lower() != b"chunked":
-                raise BadResponse(f"unknown Transfer-Encoding: {coding[:40]!r}")
+    close = line.group(1) == b"0"
+    for name, value in _FIELDS(head):
+        field, text = name.lower(), value.strip()
+        if field == b"content-length":
+            length = _merge_length(length, text)
+        elif field == b"connection":
+            options = text.lower().replace(b" ", b"").split(b",")
+            close = b"close" in options or (close and b"keep-alive" not in options)
+        elif text.lower() == b"chunked":
             length = CHUNKED
         else:
-            close = connection.lower() == b"close"
+            raise BadResponse(f"unknown Transfer-Encoding: {text[:40]!r}")
     if bodiless or status in {204, 304} or status < 200:
         return status, 0, close
     return status, length, close or length == UNTIL_CLOSE
 
 
 def _merge_length(known: int, declared: bytes) -> int:
-    digits = declared.strip()
-    if not digits.isdigit():
-        raise BadResponse(f"Content-Length is not a number: {declared[:40]!r}")
-    length = int(digits)
+    if not _LENGTH(declared):
+        raise BadResponse(f"Content-Length is not a number of bytes: {declared[:40]!r}")
+    length = int(declared)
     if known >= 0 and known != length:
         raise BadResponse(f"two different Content-Lengths: {known} and {length}")
     # A chunked body ends where its last chunk says (RFC 9112, section 6.3).
@@ -90,18 +92,23 @@ class ChunkedBody:
         self._line = b""
         self._trailer = False
 
-    def feed(self, data: bytes) -> bytes:
-        """Take the next bytes and return the content among them; bytes after the end raise `BadResponse`."""
+    def feed(self, data: bytes, *, keep: bool = True) -> bytes:
+        """Take the next bytes and return the content among them, if it is to be kept.
+
+        Bytes after the end raise `BadResponse`.
+        """
         content = bytearray()
         at = 0
         while at < len(data):
             if self.done:
                 raise BadResponse("bytes follow the end of a chunked body")
             if self._left > 2:
-                piece = data[at : at + self._left - 2]
-                content += piece
-                self._left -= len(piece)
-                at += len(piece)
+                count = min(self._left - 2, len(data) - at)
+                if keep:
+                    content += data[at : at + count]
+                self.size += count
+                self._left -= count
+                at += count
             elif self._left:
                 # The CR LF that ends a chunk.
                 if data[at : at + 1] != (b"\r" if self._left == 2 else b"\n"):
@@ -117,7 +124,6 @@ class ChunkedBody:
                     break
                 at = end + 1
                 self._end_line()
-        self.size += len(content)
         return bytes(content)
 
     def _end_line(self) -> None:
@@ -125,14 +131,11 @@ class ChunkedBody:
         if self._trailer:
             self.done = not line
             return
-        digits = line.partition(b";")[0].strip()
-        try:
-            size = int(digits, 16)
-        except ValueError:
-            raise BadResponse(f"a chunk's size is not a number: {line[:40]!r}") from None
-        if size < 0 or digits[:1] in (b"+", b"-"):
+        number = _CHUNK_SIZE(line)
+        if number is None:
             raise BadResponse(f"a chunk's size is not a number: {line[:40]!r}")
-        if size == 0:
-            self._trailer = True
-        else:
+        size = int(number.group(1), 16)
+        if size:
             self._left = size + 2
+        else:
+            self._trailer = True
