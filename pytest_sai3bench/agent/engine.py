@@ -56,6 +56,9 @@ class Engine(Protocol):
     def encode(self, path: str) -> str:
         """Return a path of the plan in the form of the engine's names."""
 
+    def decode(self, name: str) -> str:
+        """Return a name of the engine in the form of paths in the plan."""
+
     def exists(self, name: str) -> bool:
         """Tell whether an object is there."""
 

@@ -65,6 +65,10 @@ class FileEngine:
         """See `Engine.encode`: names of files are what they are."""
         return path
 
+    def decode(self, name: str) -> str:
+        """See `Engine.decode`."""
+        return name
+
     def exists(self, name: str) -> bool:
         """See `Engine.exists`."""
         return os.path.isfile(self._roots[0] + name)
@@ -94,12 +98,15 @@ class FileEngine:
                 self._made.append(path)
 
     def remove_folders(self) -> None:
-        """See `Engine.remove_folders`; what still holds files of others stays."""
-        while self._made:
+        """See `Engine.remove_folders`; what still holds files stays, and is tried again the next time."""
+        made, self._made = self._made, []
+        for path in reversed(made):
             try:
-                os.rmdir(self._made.pop())
-            except OSError:
+                os.rmdir(path)
+            except FileNotFoundError:
                 continue
+            except OSError:
+                self._made.insert(0, path)
 
     def open(self) -> None:
         """See `Engine.open`."""
@@ -108,28 +115,34 @@ class FileEngine:
 
     def run(self, load: Load) -> int:
         """See `Engine.run`."""
-        before = threading.stack_size(_STACK_BYTES)
         stop = threading.Event()
         lanes = [_Lane(self._roots, self._pool, load, stop) for _ in range(self._plan["lanes"])]
+        before = threading.stack_size(_STACK_BYTES)
         try:
             for lane in lanes:
                 lane.start()
+            return self._oversee(lanes, load, stop)
         finally:
             threading.stack_size(before)
+            stop.set()
+
+    @staticmethod
+    def _oversee(lanes: list[_Lane], load: Load, stop: threading.Event) -> int:
         stopped_ns = 0
-        while True:
-            for lane in lanes:
-                if lane.is_alive():
-                    lane.join(_CHECK_S)
-                    break
-            else:
-                return 0
+        while working := [lane for lane in lanes if lane.is_alive()]:
+            working[0].join(_CHECK_S)
             now = monotonic_ns()
             if load.control.check(now) and not stopped_ns:
                 stopped_ns = now
                 stop.set()
             if stopped_ns and now - stopped_ns > _GRACE_NS:
-                return sum(lane.is_alive() for lane in lanes)
+                break
+        for lane in working:
+            lane.leave_behind()
+        for lane in lanes:
+            if lane.failure is not None:
+                raise lane.failure
+        return len(working)
 
     def close(self) -> None:
         """Do nothing: files are open only during an operation."""
@@ -146,41 +159,53 @@ class _Lane(threading.Thread):
         self._buffer = bytearray(_BUFFER_BYTES)
         self._payload = Payload(pool)
         self._recorder = Recorder(load.window, load.done)
+        self.failure: Exception | None = None
 
     def run(self) -> None:
-        """Work; every failure is counted, whatever it is."""
+        """Work until nothing is left to do; ``failure`` is an error that is not the storage's."""
+        try:
+            self._work()
+        except Exception as error:  # noqa: BLE001 - raised again by the engine
+            self.failure = error
+            self._stop_event.set()
+        self._recorder.flush()
+
+    def leave_behind(self) -> None:
+        """Hand over what a lane that hangs in a system call has counted: it cannot do so itself."""
+        self._recorder.flush()
+
+    def _work(self) -> None:
         take, (acquire, release) = self._load.source.take, self._load.balancer
         policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
-        record, endpoints = self._recorder.record, len(self._roots)
+        record, roots, endpoints = self._recorder.record, self._roots, len(self._roots)
         now = monotonic_ns()
-        while now < end_ns and not stopped() and not policy.gave_up:
+        while now < end_ns and not stopped():
             if policy.hold_until_ns > now:
-                self._sleep_until(min(policy.hold_until_ns, end_ns))
-                now = monotonic_ns()
+                now = self._sleep_until(policy.hold_until_ns)
                 continue
             task = take()
             if task is None:
-                break
-            delay_ns, attempt = 0, 0
-            while delay_ns >= 0:
-                if delay_ns:
-                    self._sleep_until(min(monotonic_ns() + delay_ns, end_ns))
+                return
+            attempt = 0
+            while True:
                 endpoint = acquire()
                 try:
-                    size, began = self._perform(task, self._roots[endpoint])
+                    size, began = self._perform(task, roots[endpoint])
                 except OSError as error:
                     release(endpoint)
-                    delay_ns = self._failed(task, endpoint, attempt, error)
-                    attempt += 1
                     now = monotonic_ns()
+                    delay_ns = self._failed(task, endpoint, now, attempt, error)
+                    if delay_ns < 0:
+                        break
+                    now = self._sleep_until(now + delay_ns)
                     if now >= end_ns or stopped():
                         break
-                    continue
-                now = monotonic_ns()
-                release(endpoint)
-                record(series_base(task[0], endpoint, endpoints), now, now - began, size)
-                break
-        self._recorder.flush()
+                    attempt += 1
+                else:
+                    now = monotonic_ns()
+                    release(endpoint)
+                    record(series_base(task[0], endpoint, endpoints), now, now - began, size)
+                    break
 
     def _perform(self, task: Task, root: str) -> tuple[int, int]:
         """Carry the operation out; return bytes moved and the instant at which it began."""
@@ -202,14 +227,21 @@ class _Lane(threading.Thread):
                 pass
         return size, began
 
-    def _failed(self, task: Task, endpoint: int, attempt: int, error: OSError) -> int:
+    def _failed(self, task: Task, endpoint: int, now: int, attempt: int, error: OSError) -> int:
+        """Count a failure; return the delay before the next attempt in ns, -1 for none."""
         kind, text = name_error(error)
         policy = self._load.policy
         if policy.forgives(kind):
             return -1
-        now = monotonic_ns()
         self._recorder.fail(task[0], endpoint, now, kind, text)
-        return policy.failed(now, attempt, text)
+        delay_ns = policy.failed(now, attempt, text)
+        if policy.gave_up:
+            # Others may be waiting for their next attempt.
+            self._stop_event.set()
+        return delay_ns
 
-    def _sleep_until(self, until_ns: int) -> None:
+    def _sleep_until(self, until_ns: int) -> int:
+        """Sleep, but not beyond the end or a stop; return the time then."""
+        until_ns = min(until_ns, self._load.window.end_ns)
         self._stop_event.wait(max(0, until_ns - monotonic_ns()) / 1e9)
+        return monotonic_ns()

@@ -57,10 +57,17 @@ def write_file(path: str, payload: Payload) -> None:
         os.close(fd)
 
 
-def list_files(root: str, folder: str, *, recursive: bool) -> Iterator[str]:
-    """Yield the files below ``folder``, as paths relative to ``root``; folders themselves are not yielded."""
+def list_files(root: str, prefix: str, *, recursive: bool) -> Iterator[str]:
+    """Yield the files whose path begins with ``prefix``, as paths relative to ``root``; folders are not yielded.
+
+    The prefix may end in the middle of a name, as in an object store.
+    """
+    cut = prefix.rfind("/") + 1
+    folder, begin = prefix[:cut], prefix[cut:]
     with os.scandir(root + folder) as entries:
         for entry in entries:
+            if not entry.name.startswith(begin):
+                continue
             if entry.is_file():
                 yield folder + entry.name
             elif recursive and entry.is_dir(follow_symlinks=False):

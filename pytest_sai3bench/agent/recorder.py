@@ -134,7 +134,7 @@ class Recorder:
         self._border_ns = window.segment_end(now_ns)
 
     def flush(self) -> None:
-        """Hand over what is there; only the owning thread may call it."""
+        """Hand over what is there; only the owning thread may call it, or another one while that one hangs."""
         if self._segment.series or self._segment.errors:
             self._done.append(self._segment)
         self._segment = Segment(self._segment.section, self._segment.tick)

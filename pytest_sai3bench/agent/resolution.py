@@ -45,21 +45,24 @@ def resolve_pools(
 
 
 def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], None]) -> NamePool:
-    path = engine.encode(operation["path"])
-    pattern = parse_pattern(path)
+    pattern = parse_pattern(operation["path"])
     if pattern.exact:
-        if engine.exists(pattern.exact):
-            return NamePool([pattern.exact])
-        raise StageFailed("no-match", f"{operation['where']}: {operation['op']}: there is no object {path}")
+        name = engine.encode(pattern.exact)
+        if engine.exists(name):
+            return NamePool([name])
+        text = f"{operation['where']}: {operation['op']}: there is no object {pattern.exact}"
+        raise StageFailed("no-match", text)
+    folder = engine.encode(pattern.folder)
     listed = 0
 
     def matching() -> Iterator[str]:
         nonlocal listed
-        for name in engine.names(pattern.folder, recursive=pattern.recursive):
+        for name in engine.names(folder, recursive=pattern.recursive):
             listed += 1
             if listed % 1000 == 0:
                 breathe()
-            if pattern.regex is None or pattern.regex.fullmatch(name):
+            # Only whole characters may match a star, not parts of an encoded one.
+            if pattern.regex is None or pattern.regex.fullmatch(engine.decode(name)):
                 yield name
 
     if operation["pool"] == "all":

@@ -67,8 +67,10 @@ class S3Client:
         deadline = monotonic() + self._timeout_s
         with socket.socket(self._family, socket.SOCK_STREAM) as sock:
             sock.settimeout(self._connect_timeout_s)
+            limit = f"no connection within {self._connect_timeout_s:g} s"
             try:
                 sock.connect(self._address)
+                limit = f"no answer within {self._timeout_s:g} s"
                 connection = Connection(sock, 0)
                 connection.expect(bodiless=bodiless, keep=True)
                 sock.sendall(head)
@@ -79,7 +81,7 @@ class S3Client:
             except ConnectionRefusedError:
                 raise RequestFailed("refused", "connection refused") from None
             except (TimeoutError, socket.timeout):
-                raise RequestFailed("timeout", f"no answer within {self._timeout_s:g} s") from None
+                raise RequestFailed("timeout", limit) from None
             except BadResponse as error:
                 raise RequestFailed("not-http", str(error)) from None
             except OSError as error:
@@ -90,8 +92,11 @@ class S3Client:
         _raise_for(self.request(self._requests.list("", "", most=1)))
 
     def exists(self, key: str) -> bool:
-        """Tell whether an object is there (a 403 to HEAD counts as not there)."""
-        return self.request(self._requests.object(STAT, key), bodiless=True).status == 200
+        """Tell whether an object is there (403 counts as not there: so answers who may not list)."""
+        answer = self.request(self._requests.object(STAT, key), bodiless=True)
+        if answer.status not in {403, 404}:
+            _raise_for(answer)
+        return answer.status == 200
 
     def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
         """Yield the keys below ``folder``, page by page, percent-encoded and relative to the endpoint."""

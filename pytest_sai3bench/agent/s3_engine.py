@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from .connection import MSG_TRUNC
 from .http_loop import HttpLoop
@@ -30,26 +32,32 @@ class S3Engine:
     def __init__(self, plan: dict[str, Any], credentials: Credentials | None) -> None:
         self._plan = plan
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
-        self._addresses: list[tuple[int, tuple[object, ...]]] = []
+        # Filled in by the check, which comes before everything else.
+        self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
         self._loop: HttpLoop | None = None
 
     def check(self, *, write: bool) -> list[CheckWire]:  # noqa: ARG002 - S3 tells at the first PUT
-        """See `Engine.check`."""
-        checks: list[CheckWire] = []
-        for index, endpoint in enumerate(self._plan["endpoints"]):
-            try:
-                address = resolve(endpoint["host"], endpoint["port"])
-                self._addresses.append(address)
-                self._client(index, _CHECK_TIMEOUT_S).check()
-            except RequestFailed as failure:
-                checks.append({"endpoint": index, "kind": failure.kind, "detail": failure.detail})
-            else:
-                checks.append({"endpoint": index, "kind": "", "detail": ""})
-        return checks
+        """See `Engine.check`; all endpoints at once, for each may need its whole time limit."""
+        endpoints = range(len(self._requests))
+        with ThreadPoolExecutor(len(endpoints)) as pool:
+            return list(pool.map(self._check, endpoints))
+
+    def _check(self, index: int) -> CheckWire:
+        endpoint = self._plan["endpoints"][index]
+        try:
+            self._addresses[index] = resolve(endpoint["host"], endpoint["port"])
+            self._client(index, _CHECK_TIMEOUT_S).check()
+        except RequestFailed as failure:
+            return {"endpoint": index, "kind": failure.kind, "detail": failure.detail}
+        return {"endpoint": index, "kind": "", "detail": ""}
 
     def encode(self, path: str) -> str:
-        """See `Engine.encode`; ``*`` stays what it is."""
-        return "*".join(quote_key(part) for part in path.split("*"))
+        """See `Engine.encode`."""
+        return quote_key(path)
+
+    def decode(self, name: str) -> str:
+        """See `Engine.decode`."""
+        return unquote(name)
 
     def exists(self, name: str) -> bool:
         """See `Engine.exists`."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import quote, unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 from xml.etree import ElementTree as ET
 
 from .messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
@@ -19,7 +20,6 @@ METHODS = tuple(_METHODS.get(op, "") for op in range(len(OPERATIONS)))
 _TAG = {name: re.compile(rf"<{name}>(.*?)</{name}>".encode(), re.DOTALL) for name in ("Code", "Message")}
 _TRUNCATED = re.compile(rb"<IsTruncated>\s*true\s*</IsTruncated>")
 _TOKEN = re.compile(rb"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
-_ENTITIES = {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&apos;": "'"}
 
 
 def quote_key(key: str) -> str:
@@ -63,7 +63,7 @@ class S3Requests:
         query = f"continuation-token={_quote_value(token)}&" if token else ""
         if not recursive:
             query += "delimiter=%2F&"
-        prefix = _quote_value(self.prefix + unquote_plus(folder.replace("+", "%2B")))
+        prefix = _quote_value(self.prefix + unquote(folder))
         query += f"encoding-type=url&list-type=2&max-keys={most}&prefix={prefix}"
         return self._signer.head("GET", self._bucket, query)
 
@@ -94,13 +94,7 @@ def next_token(body: bytes) -> str:
     if not _TRUNCATED.search(body):
         return ""
     match = _TOKEN.search(body)
-    return _unescape(match.group(1).decode()) if match else ""
-
-
-def _unescape(text: str) -> str:
-    for entity, character in _ENTITIES.items():
-        text = text.replace(entity, character)
-    return text.replace("&amp;", "&")
+    return unescape(match.group(1).decode()) if match else ""
 
 
 def describe_error(status: int, body: bytes) -> str:
@@ -111,7 +105,7 @@ def describe_error(status: int, body: bytes) -> str:
         parts.append(code.group(1).decode(errors="replace"))
     text = " ".join(parts)
     if message:
-        text += f": {_unescape(message.group(1).decode(errors='replace'))[:200]}"
+        text += f": {unescape(message.group(1).decode(errors='replace'))[:200]}"
     return text
 
 
