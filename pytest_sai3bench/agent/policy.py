@@ -41,7 +41,10 @@ class ErrorPolicy:
         return kind in self._forgiven or "*" in self._forgiven
 
     def failed(self, now_ns: int, attempt: int, text: str) -> int:
-        """Count a failed attempt (the first is 0) and return the delay before the next one in ns, or -1 for none."""
+        """Count a failed attempt (the first is 0) and return the delay before the next one in ns, or -1 for none.
+
+        A pause of all lanes holds for retries, too.
+        """
         with self._lock:
             self.total += 1
             if self.total >= self._max_total and not self.gave_up:
@@ -52,7 +55,7 @@ class ErrorPolicy:
             self.retries += 1
             delay = self._first_delay_s * self._multiplier**attempt
             delay *= 1 + self._jitter * (2 * self._rng.random() - 1)
-            return int(min(delay, self._longest_delay_s) * 1e9)
+            return max(int(min(delay, self._longest_delay_s) * 1e9), self.hold_until_ns - now_ns)
 
     def _note_rate(self, now_ns: int) -> None:
         recent = self._recent

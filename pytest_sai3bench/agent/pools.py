@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from array import array
+from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,8 +44,11 @@ class NamePool:
             if stem not in numbers:
                 numbers[stem] = array("I")
             numbers[stem].append(number)
+        self._texts.sort()
         self._numbers = sorted(numbers.items())
-        self._length = len(self._texts) + sum(len(values) for _, values in self._numbers)
+        # Position at which each stem ends; after the last one come the texts.
+        self._ends = list(accumulate(len(values) for _, values in self._numbers))
+        self._length = (self._ends[-1] if self._ends else 0) + len(self._texts)
         # The common case, all names from one prepare, needs no search.
         self._only = self._numbers[0] if len(self._numbers) == 1 and not self._texts else None
 
@@ -54,8 +59,23 @@ class NamePool:
         if self._only is not None:
             stem, values = self._only
             return f"{stem}{values[position]:08d}.dat"
-        for stem, values in self._numbers:
-            if position < len(values):
-                return f"{stem}{values[position]:08d}.dat"
-            position -= len(values)
-        return self._texts[position]
+        place = bisect_right(self._ends, position)
+        before = self._ends[place - 1] if place else 0
+        if place == len(self._ends):
+            return self._texts[position - before]
+        stem, values = self._numbers[place]
+        return f"{stem}{values[position - before]:08d}.dat"
+
+    def share(self, worker: int, workers: int) -> array[int]:
+        """Return the positions of the names that one of several workers cares for.
+
+        Hosts may list the same folder in different order: so objects of prepare are divided by their number, others by
+        their place in the order of names.
+        """
+        mine = array("I")
+        start = 0
+        for _, values in self._numbers:
+            mine.extend(start + place for place, number in enumerate(values) if number % workers == worker)
+            start += len(values)
+        mine.extend(range(start + worker, self._length, workers))
+        return mine

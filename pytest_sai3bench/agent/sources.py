@@ -6,9 +6,9 @@ A source hands out tasks until it has no more; `take` may be called from many th
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from itertools import accumulate, count
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .messages import DELETE, OPERATIONS, PUT
@@ -16,6 +16,7 @@ from .pools import numbered_name
 from .sizes import make_sampler
 
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Sequence
     from random import Random
 
@@ -88,7 +89,7 @@ class _Deletes(_Entry):
     def __init__(self, op: str, pool: NamePool, worker: int, workers: int, rng: Random) -> None:
         super().__init__(op)
         self._pool = pool
-        self._order = array("I", range(worker, len(pool), workers))
+        self._order = pool.share(worker, workers)
         rng.shuffle(self._order)
         self._next = count().__next__
 
@@ -136,6 +137,7 @@ class Mix:
         self.notes: list[str] = []
         self.created: list[Created] = []
         self._rng = rng
+        self._dropping = Lock()
         self._entries: list[tuple[_Entry, int, str]] = []
         for operation, pool in zip(operations, pools):
             if not operation["weight"]:
@@ -184,12 +186,13 @@ class Mix:
             self._drop(draws[place])
 
     def _drop(self, draw: Callable[[], Task | None]) -> None:
-        left = [item for item in self._entries if item[0].draw != draw]
-        if len(left) < len(self._entries):
-            where = next(where for entry, _, where in self._entries if entry.draw == draw)
-            self.notes.append(f"{where}: delete ran out of objects before the time was up")
-        self._entries = left
-        self._weigh()
+        with self._dropping:
+            for entry, _, where in self._entries:
+                # Another thread may have been faster.
+                if entry.draw == draw:
+                    self.notes.append(f"{where}: delete ran out of objects before the time was up")
+            self._entries = [item for item in self._entries if item[0].draw != draw]
+            self._weigh()
 
 
 class Missing:
