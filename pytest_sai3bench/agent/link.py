@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 SILENCE_S = 15.0
 # How long an agent that is alone may take to end in order.
 _EXIT_S = 3.0
+_BEAT_S = 1.0
+_EX_SOFTWARE = 70
 
 
 class Alone(Exception):
@@ -26,12 +28,21 @@ class Link:
     """Messages as dicts over any transport that carries text.
 
     ``send_text`` sends one text. The transport calls `feed` with each text that arrives, None at the end, from any
-    thread.
+    thread. ``leave`` ends the process.
     """
 
-    def __init__(self, send_text: Callable[[str], None], leave: Callable[[int], None] = os._exit) -> None:
+    def __init__(
+        self,
+        send_text: Callable[[str], None],
+        leave: Callable[[int], None] = os._exit,
+        *,
+        silence_s: float = SILENCE_S,
+        exit_s: float = _EXIT_S,
+    ) -> None:
         self._send_text = send_text
         self._leave = leave
+        self._silence_s = silence_s
+        self._exit_s = exit_s
         self._inbox: SimpleQueue[str | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._heard = monotonic()
@@ -65,7 +76,7 @@ class Link:
         try:
             text = self._inbox.get(timeout=timeout_s) if timeout_s else self._inbox.get_nowait()
         except Empty:
-            if monotonic() - self._heard > SILENCE_S:
+            if self._is_silent():
                 raise Alone from None
             return None
         if text is None:
@@ -85,9 +96,12 @@ class Link:
         self._over.set()
 
     def _watch(self) -> None:
-        while not self._over.wait(1.0):
+        while not self._over.wait(min(_BEAT_S, self._silence_s)):
             self.send({"type": "alive"})
-            if self.closed or monotonic() - self._heard > SILENCE_S:
-                if not self._over.wait(_EXIT_S):
-                    self._leave(70)
+            if self.closed or self._is_silent():
+                if not self._over.wait(self._exit_s):
+                    self._leave(_EX_SOFTWARE)
                 return
+
+    def _is_silent(self) -> bool:
+        return monotonic() - self._heard > self._silence_s

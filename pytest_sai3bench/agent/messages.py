@@ -140,6 +140,8 @@ FAILURE_KINDS = (
     "not-http",
     "no-match",
     "too-many-errors",
+    "old-python",
+    "aborted",
     "internal",
     "other",
 )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import PROTOCOL
 from .link import Alone
-from .recorder import SECOND_NS, Totals
+from .recorder import Totals
 from .resolution import StageFailed
 from .sigv4 import Credentials
 from .stages import Prepared, Worker
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .recorder import Segment
 
 _POLL_S = 1.0
+# How long an abort may go unnoticed before the start.
+_PATIENCE_NS = 100_000_000
 
 
 class _Aborted(Exception):
@@ -55,7 +57,7 @@ class _Conversation:
                 continue
             if message["type"] == "bye":
                 if self._worker is not None:
-                    self._worker.engine.close()
+                    self._worker.close()
                 self._link.send({"type": "bye"})
                 return
             try:
@@ -128,9 +130,8 @@ class _Conversation:
         assert self._prepared is not None
         prepared, self._prepared = self._prepared, None
         reins = _Reins(self._link, prepared.number, len(self._worker.plan["endpoints"]))
-        while (wait_ns := at_ns - monotonic_ns()) > 0:
-            time.sleep(min(wait_ns, SECOND_NS) / 1e9)
-            reins.check(monotonic_ns())
+        while not reins.check(monotonic_ns()) and (wait_ns := at_ns - monotonic_ns()) > 0:
+            time.sleep(min(wait_ns, _PATIENCE_NS) / 1e9)
         result = self._worker.run(prepared, at_ns, reins, reins.done, reins.totals)
         self._link.send(dict(result))
         delay_s = prepared.stage["delay_s"]

@@ -51,12 +51,13 @@ class Worker:
         self.engine: Engine = S3Engine(plan, credentials) if scheme == "s3" else FileEngine(plan)
         self._made: list[tuple[str, array[int]]] = []
         self._created: list[Created] = []
+        self._cleaned = False
 
     def check(self) -> list[CheckWire]:
         """Try this worker's endpoints."""
         writes = any(
-            stage["kind"] == "prepare"
-            or any(operation["op"] in ("put", "delete") for operation in stage["operations"])
+            (stage["kind"] == "prepare" and stage["create"])
+            or any(each["op"] in ("put", "delete") and each["weight"] for each in stage["operations"])
             for stage in self.plan["stages"]
         )
         return self.engine.check(write=writes)
@@ -91,7 +92,7 @@ class Worker:
 
     def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
         for operation in stage["operations"]:
-            if operation["op"] == "put":
+            if operation["op"] == "put" and operation["weight"]:
                 self.engine.make_folder(operation["path"])
         pools = resolve_pools(stage["operations"], self.engine, breathe)
         operations = [
@@ -127,12 +128,16 @@ class Worker:
         gc.disable()
         cpu_s, started_ns = _cpu_s(), monotonic_ns()
         try:
-            cut_off = self.engine.run(Load(prepared.source, window, done, balancer, policy, control))
+            # A stop that came before the start leaves nothing to do.
+            stopped = control.check(started_ns)
+            load = Load(prepared.source, window, done, balancer, policy, control)
+            cut_off = 0 if stopped else self.engine.run(load)
         finally:
             gc.enable()
         ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
         stopped = control.check(ended_ns)
         if stage["kind"] == "cleanup" and not stopped:
+            self._cleaned = True
             self.engine.remove_folders()
         notes = list(getattr(prepared.source, "notes", ()))
         if cut_off:
@@ -161,6 +166,13 @@ class Worker:
             "read_sink": self.engine.read_sink,
             "notes": notes,
         }
+
+    def close(self) -> None:
+        """Let go of everything; other workers, too, have ended by now."""
+        if self._cleaned:
+            # While they were cleaning up, their objects may have been in our folders.
+            self.engine.remove_folders()
+        self.engine.close()
 
 
 def _forgiven(stage: dict[str, Any]) -> frozenset[str]:
