@@ -9,23 +9,24 @@ import json
 import os
 import sys
 import tempfile
+from typing import Any
 
 
-def start(channel):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - its type is execnet's, which is not there
+def start(channel: Any) -> None:
     """Receive the agent and serve until the conversation is over.
 
     The file is gone before the work begins, so nothing is left behind, however the process ends.
     """
     if sys.version_info < (3, 9):  # noqa: UP036 - this is the check
-        detail = ".".join(map(str, sys.version_info[:2]))
+        detail = "it runs Python " + ".".join(map(str, sys.version_info[:2]))
         failed = {"type": "failed", "stage": -1, "kind": "old-python", "detail": detail, "endpoint": 0}
         channel.send(json.dumps(failed))
         return
     handle, path = tempfile.mkstemp(suffix=".zip")
+    sys.path.insert(0, path)
     try:
         with os.fdopen(handle, "wb") as archive:
             archive.write(channel.receive())
-        sys.path.insert(0, path)
         from sai3bench_agent import link, serve  # type: ignore[import-not-found]  # noqa: PLC0415 - it just arrived
     finally:
         sys.path.remove(path)
@@ -36,4 +37,4 @@ def start(channel):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - it
 
 
 if __name__ == "__channelexec__":
-    start(channel)  # type: ignore[name-defined,no-untyped-call]  # noqa: F821 - execnet puts it there
+    start(channel)  # type: ignore[name-defined]  # noqa: F821 - execnet puts it there

@@ -37,5 +37,6 @@ def estimate_offset(samples: Sequence[ClockSample]) -> ClockOffset:
     round trip (Cristian's algorithm).
     """
     best = min(samples, key=lambda sample: sample.received_ns - sample.sent_ns)
-    half = (best.received_ns - best.sent_ns) // 2
-    return ClockOffset(best.agent_ns - best.sent_ns - half, half)
+    round_trip = best.received_ns - best.sent_ns
+    half = round_trip // 2
+    return ClockOffset(best.agent_ns - best.sent_ns - half, round_trip - half)

@@ -16,13 +16,13 @@ def find_credentials() -> Mapping[str, str | None]:
     """Return access key, secret key, region and token from environment, profile or role; raises `CredentialsError`."""
     # Imported here, since it costs a quarter of a second that no other run needs.
     import boto3  # noqa: PLC0415
-    from botocore.exceptions import BotoCoreError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
     try:
         session = boto3.Session()
         found = session.get_credentials()
         frozen = found.get_frozen_credentials() if found else None
-    except BotoCoreError as error:
+    except (BotoCoreError, ClientError) as error:
         raise CredentialsError(
             f"the S3 credentials cannot be read: {error}",
             remedy="Correct AWS_PROFILE, or the files under ~/.aws.",

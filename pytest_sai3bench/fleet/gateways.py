@@ -16,8 +16,9 @@ from pytest_sai3bench.fleet.shipping import agent_zip
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# How long a process may take to end when asked to, before it is killed; and how long that may take.
+# How long a process may take to end when asked to, before it is killed; and how long all that may take.
 _TERMINATE_S = 1.0
+_TERMINATE_AT_ONCE_S = 0.2
 _TERMINATED_S = 5.0
 # From the end of a process to the reason of it.
 _REASON_S = 1.0
@@ -74,8 +75,8 @@ class Gateways:
         return Gateway(key, channel)
 
     def close(self, *, at_once: bool) -> None:
-        """End all processes, ``at_once`` without letting them finish; bounded, whatever they do."""
-        grace_s = 0.0 if at_once else _TERMINATE_S
+        """End all processes, ``at_once`` with less patience; bounded, whatever they do."""
+        grace_s = _TERMINATE_AT_ONCE_S if at_once else _TERMINATE_S
         # In a thread of its own, since execnet's wait for a killed process has no bound.
         ending = threading.Thread(target=self._group.terminate, kwargs={"timeout": grace_s}, daemon=True)
         ending.start()

@@ -20,7 +20,8 @@ def agent_zip() -> bytes:
     """Return the agent's sources as a zip archive."""
     folder = Path(agent.__file__).parent
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(stream, "w") as archive:
         for path in sorted(folder.glob("*.py")):
-            archive.writestr(zipfile.ZipInfo(f"{PACKAGE}/{path.name}", _TIMESTAMP), path.read_bytes())
+            entry = zipfile.ZipInfo(f"{PACKAGE}/{path.name}", _TIMESTAMP)
+            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
     return stream.getvalue()

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from contextlib import suppress
+from pathlib import Path
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sai3bench.fleet import gateways, members, shipping
+from pytest_sai3bench.fleet.run import Run
+from pytest_sai3bench.plan.build import build_plan
+from pytest_sai3bench.suite.loader import load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from pytest_sai3bench.agent.messages import Message
+    from pytest_sai3bench.fleet.members import Member
+    from pytest_sai3bench.plan.model import RunPlan
+
+STARTED_AT = 1795515330.5
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return a folder that four mounts, ``m1`` to ``m4`` beside it, show."""
+    folder = tmp_path / "store"
+    folder.mkdir()
+    for number in range(1, 5):
+        (tmp_path / f"m{number}").symlink_to(folder)
+    return folder
+
+
+@pytest.fixture
+def plan_of(tmp_path: Path) -> Callable[[str], RunPlan]:
+    """Return ``plan_of(text)``: the plan of a suite, in which ``{tmp}`` stands for the folder of the test."""
+
+    def plan_of(text: str) -> RunPlan:
+        path = tmp_path / "s.yaml"
+        path.write_text(dedent(text).lstrip("\n").replace("{tmp}", str(tmp_path)))
+        return build_plan(load(path, env={}, shown="s.yaml"), env={})
+
+    return plan_of
+
+
+@pytest.fixture
+def run_of(plan_of: Callable[[str], RunPlan]) -> Iterator[Callable[..., Run]]:
+    """Return ``run_of(text, credentials=None)``; a run that a failed test leaves behind is ended."""
+    runs = []
+
+    def run_of(text: str, credentials: Mapping[str, str | None] | None = None) -> Run:
+        run = Run(plan_of(text), credentials, run_id="run-1", started_at=STARTED_AT)
+        runs.append(run)
+        return run
+
+    yield run_of
+    for run in runs:
+        run._fleet.close(at_once=True)
+    assert agent_processes() == []
+
+
+def agent_processes(parent: int | None = None) -> list[int]:
+    """Return the processes that execnet started for a process, by default for this one."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            status = (entry / "stat").read_text() if entry.name.isdigit() else ""
+            mine = bool(status) and int(status.rpartition(")")[2].split()[1]) == (parent or os.getpid())
+            if mine and b"exec(eval(sys.stdin.readline()))" in (entry / "cmdline").read_bytes():
+                found.append(int(entry.name))
+    return found
+
+
+@pytest.fixture
+def agents_of() -> Callable[[Run], dict[str, int]]:
+    """Return a function that names the processes of a run by their agents."""
+    return lambda run: {each.plan.agent: each.hello["pid"] for each in run._fleet._members}
+
+
+@pytest.fixture
+def on_message(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return ``on_message(type, stage, action)``: call ``action(member)`` once, after such a message was taken."""
+
+    def on_message(kind: str, stage: int, action: Callable[[Member], object]) -> None:
+        take = members.Members._take
+        done: list[Message] = []
+
+        def take_and_act(self: members.Members, member: Member, text: str | None) -> None:
+            take(self, member, text)
+            message: Message = json.loads(text or "{}")
+            if (message.get("type"), message.get("stage")) == (kind, stage) and not done:
+                done.append(message)
+                action(member)
+
+        monkeypatch.setattr(members.Members, "_take", take_and_act)
+
+    return on_message
+
+
+@pytest.fixture
+def at_start(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return ``at_start(stage, before, after)``: call these around the order to the first of all workers, once."""
+
+    def at_start(
+        stage: int,
+        before: Callable[[], object] = lambda: None,
+        after: Callable[[], object] = lambda: None,
+    ) -> None:
+        send = members._send
+        done: list[Message] = []
+
+        def act_and_send(member: Member, message: Message) -> None:
+            first = (message["type"], member.stage) == ("start", stage) and not done
+            if first:
+                done.append(message)
+                before()
+            send(member, message)
+            if first:
+                after()
+
+        monkeypatch.setattr(members, "_send", act_and_send)
+
+    return at_start
+
+
+@pytest.fixture
+def change_agent(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str, str], None]:
+    """Return ``change_agent(module, old, new)``: send an agent in which one text is another."""
+
+    def change_agent(module: str, old: str, new: str) -> None:
+        changed = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(shipping.agent_zip())) as true,
+            zipfile.ZipFile(changed, "w") as false,
+        ):
+            for name in true.namelist():
+                source = true.read(name).decode()
+                if name == f"{shipping.PACKAGE}/{module}.py":
+                    assert source.count(old) == 1
+                    source = source.replace(old, new)
+                false.writestr(name, source)
+        monkeypatch.setattr(gateways, "agent_zip", changed.getvalue)
+
+    return change_agent
+
+
+@pytest.fixture
+def files_below() -> Callable[[Path], list[str]]:
+    """Return a function that lists all files and folders below a folder."""
+    return lambda folder: sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture
+def ops_of() -> Callable[[Any, str], int]:
+    """Return ``ops_of(run, phase)``: the operations that a phase counted."""
+
+    def ops_of(run: Run, phase: str) -> int:
+        found = run.result().phase(phase)
+        return found.tally().ops if found else 0
+
+    return ops_of
