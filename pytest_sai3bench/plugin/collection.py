@@ -1,29 +1,25 @@
-"""Suite files as pytest collectors: which files they are, and which items they hold."""
+"""Which files are suites, and suites as pytest collectors.
+
+This is asked about every YAML file in sight, so it imports little: the rest comes when a suite is read.
+"""
 
 from __future__ import annotations
 
-import os
 import warnings
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sai3bench.errors import SuiteError
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.plugin.items import ThresholdItem, WorkloadItem
-from pytest_sai3bench.plugin.runs import SuiteRun
+from pytest_sai3bench.errors import Problem, SuiteError
+from pytest_sai3bench.plugin.state import MET_SUITES
+from pytest_sai3bench.plugin.terminal import shown
 from pytest_sai3bench.suite.discovery import looks_like_suite, matches
-from pytest_sai3bench.suite.loader import load
-from pytest_sai3bench.thresholds.collection import RuleText, compile_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from pytest_sai3bench.errors import Problem
-    from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.suite.loader import LoadedSuite
-    from pytest_sai3bench.thresholds.collection import Compiled
 
 
 class SuiteWarning(pytest.PytestWarning):
@@ -57,57 +53,62 @@ class SuiteFile(pytest.File):
 
     def collect(self) -> Iterable[pytest.Item]:
         """Read and check the file, without touching any storage."""
-        shown = _shown(self.path, self.config)
+        from pytest_sai3bench.plugin.items import ThresholdItem, WorkloadItem  # noqa: PLC0415
+        from pytest_sai3bench.plugin.reading import read  # noqa: PLC0415
+
+        if hasattr(self.config, "workeroutput"):
+            self.config.workeroutput[MET_SUITES] = True
         strict = bool(self.config.getini("sai3bench_strict"))
         try:
-            loaded = load(self.path, env=os.environ, strict=strict, shown=shown)
-            plan = build_plan(loaded, env=os.environ, duration_s=self.config.getoption("sai3_duration"))
-            rules = _compile(loaded, plan)
+            loaded, run = read(
+                self.path,
+                shown=str(shown(self.path, self.config)),
+                strict=strict,
+                duration_s=self.config.getoption("sai3_duration"),
+            )
+            self._warn([*loaded.warnings, *self._mark(loaded, strict=strict)])
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
-        self._warn(loaded.warnings)
+        yield WorkloadItem.from_parent(self, name=run.plan.name, run=run)
+        for rule in run.rules:
+            yield ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
+
+    def _mark(self, loaded: LoadedSuite, *, strict: bool) -> Iterator[Problem]:
+        """Set the markers, and yield those that are not registered; raises `SuiteError` where that is not allowed."""
         self.add_marker("sai3bench")
-        for marker in loaded.suite.markers:
-            self.add_marker(marker)
-        run = SuiteRun(self.path, loaded.text, plan, rules)
-        yield WorkloadItem.from_parent(self, name=plan.name, run=run)
-        for rule in rules:
-            yield ThresholdItem.from_parent(self, name=f"{plan.name}/{rule.id}", run=run, rule=rule)
+        refused = []
+        for index, marker in enumerate(loaded.suite.markers):
+            problem = Problem(
+                loaded.where(("markers", index)),
+                f"markers[{index}]",
+                f"the marker '{marker}' is not registered: expected a line '{marker}: …' in the ini option 'markers'",
+                "warning",
+            )
+            # pytest's own words would name a line of pytest.
+            with warnings.catch_warnings(record=True) as unknown:
+                warnings.simplefilter("always", pytest.PytestUnknownMarkWarning)
+                try:
+                    self.add_marker(marker)
+                except pytest.fail.Exception:
+                    refused.append(problem)
+            if unknown and strict:
+                refused.append(problem)
+            elif unknown:
+                yield problem
+        if refused:
+            raise SuiteError(refused)
 
     def _warn(self, problems: Iterable[Problem]) -> None:
-        for problem in problems:
-            try:
-                warnings.warn_explicit(
-                    SuiteWarning(str(problem)), None, str(self.path), problem.location.line
-                )
-            except SuiteWarning as error:
-                # The user turned warnings into errors.
-                raise self.CollectError(str(error)) from None
-
-
-def _shown(path: Path, config: pytest.Config) -> str:
-    """Return a path as users know it: relative to where they are, if it lies below."""
-    directory = config.invocation_params.dir
-    return str(path.relative_to(directory)) if path.is_relative_to(directory) else str(path)
-
-
-def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
-    texts = [
-        RuleText(
-            entry.rule,
-            loaded.where(("thresholds", index)),
-            f"thresholds[{index}]",
-            entry.severity,
-            entry.xfail,
-        )
-        for index, entry in enumerate(loaded.suite.thresholds)
-    ]
-    rules, problems = compile_rules(
-        texts,
-        operations=[operation.op for operation in loaded.suite.workload if operation.weight],
-        endpoints=[endpoint.uri for endpoint in plan.endpoints],
-        agents=list(dict.fromkeys(worker.agent for worker in plan.workers)),
-    )
-    if problems:
-        raise SuiteError(problems)
-    return rules
+        """Give warnings; raises `SuiteError` with those that the user's filters turn into errors."""
+        refused = []
+        # Every worker of xdist reads the file, and the controller reads it too: its warnings are enough.
+        with warnings.catch_warnings(record=hasattr(self.config, "workerinput")):
+            for problem in problems:
+                try:
+                    warnings.warn_explicit(
+                        SuiteWarning(str(problem)), None, str(self.path), problem.location.line
+                    )
+                except SuiteWarning:
+                    refused.append(problem)
+        if refused:
+            raise SuiteError(refused)

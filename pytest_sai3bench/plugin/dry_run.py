@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_sai3bench.plugin.distribution import collect_suites
+from pytest_sai3bench.plugin.distribution import stop_if_broken
 from pytest_sai3bench.plugin.items import SuiteItem
+from pytest_sai3bench.plugin.state import CONTROLLER
 from pytest_sai3bench.reports.dry_run import dry_run
 
 
 class DryRun:
-    """Takes the place of pytest's own loop over the items."""
+    """Takes the place of pytest's own loop over the items, and of the one of xdist."""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Write the plan of every suite that was selected."""
-        distributed = session.config.pluginmanager.hasplugin("dsession")
-        items = collect_suites(session) if distributed else session.items
-        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        config = session.config
+        controller = config.pluginmanager.get_plugin(CONTROLLER)
+        items = controller.collect(session) if controller else session.items
+        stop_if_broken(session, session.testsfailed)
+        terminal = config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
             terminal.ensure_newline()
             for run in dict.fromkeys(item.run for item in items if isinstance(item, SuiteItem)):

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Generator
+from pytest_sai3bench.plugin.state import CONTROLLER, MET_SUITES, RUNS, SUFFIXES
 
+if TYPE_CHECKING:
     from pytest_sai3bench.plugin.collection import SuiteFile
 
-_SUFFIXES = frozenset((".yaml", ".yml"))
 _DEFAULT_FILES = ("*.sai3.yaml", "*.sai3.yml")
 
 
@@ -75,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile | None:
     """Collect suite files: those of the ini's names, and those named, or lying below a folder named, by the user."""
-    if file_path.suffix.lower() not in _SUFFIXES:
+    if file_path.suffix.lower() not in SUFFIXES:
         return None
     from pytest_sai3bench.plugin.collection import SuiteFile, is_suite  # noqa: PLC0415
 
@@ -86,36 +85,25 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave suites to the controller when tests are distributed by xdist."""
-    if any(path.suffix.lower() in _SUFFIXES for path in {item.path for item in items}) or _is_second(config):
-        from pytest_sai3bench.plugin.distribution import keep_items_of_this_process  # noqa: PLC0415
+    """Leave suites to the controller, on a worker of xdist."""
+    if MET_SUITES in getattr(config, "workeroutput", {}):
+        from pytest_sai3bench.plugin.distribution import leave_out_suites  # noqa: PLC0415
 
-        keep_items_of_this_process(config, items)
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Under xdist, run the suites when the workers are done."""
-    outcome = yield
-    if session.config.pluginmanager.hasplugin("dsession") and not session.config.getoption("sai3_dry_run"):
-        from pytest_sai3bench.plugin.distribution import run_suites  # noqa: PLC0415
-
-        run_suites(session)
-    return outcome
+        leave_out_suites(items)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """While the suites are collected for the second time under xdist, leave all other files alone."""
-    if _is_second(config) and collection_path.is_file() and collection_path.suffix.lower() not in _SUFFIXES:
-        return True
-    return None
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Get ready for suites in the controller of xdist, which is about to start a worker."""
+    manager = node.config.pluginmanager
+    if not manager.hasplugin(CONTROLLER):
+        from pytest_sai3bench.plugin.distribution import Controller  # noqa: PLC0415
+
+        manager.register(Controller(), CONTROLLER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Show what every run of the session measured."""
-    from pytest_sai3bench.plugin.state import RUNS  # noqa: PLC0415
-
     runs = config.stash.get(RUNS, None)
     if runs is not None:
         runs.show(terminalreporter)
@@ -123,14 +111,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the embedded server."""
-    from pytest_sai3bench.plugin.state import RUNS  # noqa: PLC0415
-
     runs = config.stash.get(RUNS, None)
     if runs is not None:
         runs.close()
-
-
-def _is_second(config: pytest.Config) -> bool:
-    from pytest_sai3bench.plugin.state import SECOND_PHASE  # noqa: PLC0415
-
-    return config.stash.get(SECOND_PHASE, False)

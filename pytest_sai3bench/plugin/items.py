@@ -9,12 +9,13 @@ import pytest
 
 from pytest_sai3bench.errors import EmbeddedServerMissing, Sai3benchError
 from pytest_sai3bench.plugin.runs import runs_of
+from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports.failure import failure_block
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_sai3bench.plugin.runs import SuiteRun
+    from pytest_sai3bench.plugin.suite_run import SuiteRun
     from pytest_sai3bench.thresholds.collection import Compiled
     from pytest_sai3bench.thresholds.verdicts import Verdict
 
@@ -44,7 +45,7 @@ class SuiteItem(pytest.Item):
         try:
             runs_of(self.config).begin(self.run, self)
         except EmbeddedServerMissing as error:
-            pytest.skip(str(error).replace("\n", ": "))
+            raise _skipped(str(error).replace("\n", ": ")) from None
         except Sai3benchError as error:
             # pytest asks repr_failure for errors of the call only.
             raise pytest.fail.Exception(str(error), pytrace=False) from None
@@ -63,9 +64,11 @@ class SuiteItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show what users can act on without a traceback; a bug of ours keeps its own."""
         if isinstance(excinfo.value, ThresholdFailed):
-            width = self.config.get_terminal_writer().fullwidth
             return failure_block(
-                excinfo.value.verdict, self.run.result().workload, width, results=self.run.folder
+                excinfo.value.verdict,
+                self.run.result().workload,
+                width_of(self.config),
+                results=self.run.folder and shown(self.run.folder, self.config),
             )
         if isinstance(excinfo.value, Sai3benchError):
             return str(excinfo.value)
@@ -77,10 +80,9 @@ class WorkloadItem(SuiteItem):
 
     def runtest(self) -> None:
         """Run the workload, and judge the run itself."""
+        self.user_properties.append(("sai3bench_results", str(self.run.folder)))
         super().runtest()
         self.run.require_sound()
-        if self.run.folder is not None:
-            self.user_properties.append(("sai3bench_results", str(self.run.folder)))
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line and title."""
@@ -108,17 +110,31 @@ class ThresholdItem(SuiteItem):
         ]
         if verdict.outcome == "passed":
             return
-        choice = self.config.getini("sai3bench_inconclusive")
-        if verdict.outcome == "inconclusive" and choice == "skip":
-            pytest.skip(verdict.reason)
-        if verdict.severity == "warn" or (verdict.outcome == "inconclusive" and choice == "warn"):
-            line = verdict.location.line if verdict.location else 1
-            warnings.warn_explicit(ThresholdWarning(verdict.reason), None, str(self.path), line)
-            return
-        raise ThresholdFailed(verdict)
+        choice = self.config.getini("sai3bench_inconclusive") if verdict.outcome == "inconclusive" else "fail"
+        if choice == "skip":
+            raise _skipped(verdict.reason)
+        if "warn" in (choice, verdict.severity):
+            self._warn(verdict)
+        else:
+            raise ThresholdFailed(verdict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line of the threshold and title."""
-        line = self.rule.location.line - 1 if self.rule.location else 0
         # Not the name alone: pytest would show its dots as "::".
-        return self.path, line, f"{self.name}: {self.rule.text}"
+        return self.path, self._line - 1, f"{self.name}: {self.rule.text}"
+
+    @property
+    def _line(self) -> int:
+        return self.rule.location.line if self.rule.location else 1
+
+    def _warn(self, verdict: Verdict) -> None:
+        try:
+            warnings.warn_explicit(ThresholdWarning(verdict.reason), None, str(self.path), self._line)
+        except ThresholdWarning:
+            # The user's filters turn warnings into errors.
+            raise ThresholdFailed(verdict) from None
+
+
+def _skipped(reason: str) -> BaseException:
+    # Without the item's location, the summary of skipped tests names a line of this file.
+    return pytest.skip.Exception(reason, _use_item_location=True)

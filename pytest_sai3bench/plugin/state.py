@@ -1,4 +1,4 @@
-"""What the plugin keeps in pytest's stash."""
+"""Names and keys that modules of the plugin share; imports nothing, so that `hooks` may import it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import pytest
 if TYPE_CHECKING:
     from pytest_sai3bench.plugin.runs import Runs
 
-# All runs of the session; set when the first one is wanted.
+SUFFIXES = frozenset((".yaml", ".yml"))
+# All runs of the session, in pytest's stash; set when the first one is wanted.
 RUNS: pytest.StashKey[Runs] = pytest.StashKey()
-# Set while the controller of xdist collects and runs the suites, after the workers have ended.
-SECOND_PHASE: pytest.StashKey[bool] = pytest.StashKey()
+# Key under which a worker of xdist tells the controller that it has met a suite.
+MET_SUITES = "sai3bench_met_suites"
+# Name of the plugin's object in the controller of xdist.
+CONTROLLER = "sai3bench_controller"

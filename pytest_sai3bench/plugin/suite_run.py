@@ -1,0 +1,142 @@
+"""One run of one suite, as its items share it."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
+from pytest_sai3bench.fleet.run import Run
+from pytest_sai3bench.reports.run_folder import write_run
+from pytest_sai3bench.results.model import RunResult
+from pytest_sai3bench.thresholds.evaluation import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    import pytest
+
+    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.thresholds.collection import Compiled
+    from pytest_sai3bench.thresholds.verdicts import Verdict
+
+
+class SuiteRun:
+    """Begun, worked and ended by its ``owner``, the first item that needs it; read by every item of the suite.
+
+    ``at_end`` holds what is to be done when the run ends; ``verdicts`` are those that have been given so far, by id.
+    """
+
+    def __init__(self, path: Path, text: str, plan: RunPlan, rules: tuple[Compiled, ...]) -> None:
+        self.path = path
+        self.plan = plan
+        self.rules = rules
+        self.owner: pytest.Item | None = None
+        self.folder: Path | None = None
+        self.at_end = ExitStack()
+        self.verdicts: dict[str, Verdict] = {}
+        self._text = text
+        self._metadata: Mapping[str, Any] = {}
+        self._run: Run | None = None
+        self._error: BaseException | None = None
+        self._worked = False
+
+    @property
+    def keywords(self) -> set[str]:
+        """Words by which ``-k`` finds the items: operations, schemes and strategies of the suite."""
+        workers = self.plan.workers
+        operations = {one.op for worker in workers for stage in worker.stages for one in stage.operations}
+        schemes = {endpoint.scheme for endpoint in self.plan.endpoints}
+        return operations | schemes | {worker.strategy for worker in workers}
+
+    @contextmanager
+    def accounted(self) -> Iterator[None]:
+        """Remember the exception with which a step of the run ends, for the items that come later."""
+        try:
+            yield
+        except BaseException as error:
+            self._error = error
+            raise
+
+    def begin(
+        self,
+        plan: RunPlan,
+        credentials: Mapping[str, str | None] | None,
+        folder: Path,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results."""
+        self.plan = plan
+        self.folder = folder
+        self._metadata = metadata
+        run_id = "/".join(folder.parts[-3:])
+        self._run = Run(plan, credentials, run_id=run_id, started_at=time.time())
+        # In reverse order, and whatever each of them raises.
+        self.at_end.callback(self._write)
+        self.at_end.callback(self._run.clean_up)
+        self._run.prepare()
+
+    def work(self, item: pytest.Item) -> None:
+        """Run the workload, if ``item`` owns the run and it has not been run."""
+        if item is not self.owner or self._worked:
+            return
+        self._worked = True
+        assert self._run is not None
+        try:
+            with self.accounted():
+                self._run.work()
+        finally:
+            # Before cleanup, which may take long, and whose failures say nothing about the workload.
+            self._write()
+
+    def end(self, item: pytest.Item | None) -> None:
+        """Clean up, end the agents and write the results, if ``item`` owns the run; may be called again."""
+        if item is self.owner:
+            self.at_end.close()
+
+    def result(self) -> RunResult:
+        """Return what has been measured so far."""
+        if self._run is not None:
+            return self._run.result()
+        reason = _first_line(self._error) if self._error else "the run was not begun"
+        return RunResult(self.plan.suite, self.plan.name, "", "failed", reason, 0.0, ())
+
+    def verdict(self, rule: Compiled) -> Verdict:
+        """Return the verdict on one of the suite's rules."""
+        if rule.id not in self.verdicts:
+            self.verdicts[rule.id] = evaluate(rule, self.result())
+        return self.verdicts[rule.id]
+
+    def require_begun(self) -> None:
+        """Raise why the run did not get to its workload, if so."""
+        if isinstance(self._error, EmbeddedServerMissing):
+            raise self._error
+        if self._error is not None and not self._worked:
+            raise RunError(f"{self.plan.name} did not run: {_first_line(self._error)}")
+
+    def require_sound(self) -> None:
+        """Raise `RunError` when the run did not complete, or when its numbers contradict each other."""
+        result = self.result()
+        if result.status != "completed":
+            raise RunError(result.reason)
+        wrong = [check for check in result.checks if check.name.startswith("reconcile") and not check.passed]
+        if wrong:
+            lines = [f"{check.name}: {check.value}, expected {check.expected}" for check in wrong]
+            raise RunError("\n".join(["the totals of the run contradict each other:", *lines]))
+
+    def _write(self) -> None:
+        assert self.folder is not None
+        write_run(
+            self.folder,
+            result=self.result(),
+            verdicts=[self.verdict(rule) for rule in self.rules],
+            plan=self.plan,
+            config_text=self._text,
+            metadata=self._metadata,
+        )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

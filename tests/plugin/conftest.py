@@ -1,0 +1,110 @@
+"""What the tests of the plugin share: a folder to measure, a suite on it, and runs of pytest in a clean environment."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+# Otherwise each run of pytest inside a test would import all of it again.
+import pytest_sai3bench.plugin.items
+import pytest_sai3bench.plugin.reading  # noqa: F401
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_SUITE = """\
+name: mixed
+target: {target}
+duration: {duration}
+concurrency: 2
+prepare:
+  ensure_objects:
+    - {{base_uri: data/, count: 20, size_spec: 1KiB}}
+  cleanup: true
+workload:
+  - {{op: get, path: "data/*", weight: 3}}
+  - {{op: put, path: new/, weight: 1, object_size: 1KiB}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make runs inside a test independent of the user's terminal and keys, and quick to start."""
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider -p no:hypothesispytest")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def store(pytester: pytest.Pytester) -> Path:
+    """Return an empty folder to measure."""
+    return pytester.mkdir("store")
+
+
+@pytest.fixture
+def write_suite(pytester: pytest.Pytester, store: Path) -> Callable[..., Path]:
+    """Return ``write_suite(*thresholds, name=, target=, duration=, more=)``, which writes a suite and returns its path.
+
+    The first threshold stands in line 13.
+    """
+
+    def write_suite(
+        *thresholds: str,
+        name: str = "suite.sai3.yaml",
+        target: str = "",
+        duration: str = "200ms",
+        more: str = "",
+    ) -> Path:
+        path = pytester.path / name
+        path.parent.mkdir(exist_ok=True)
+        text = _SUITE.format(target=target or f"{store.as_uri()}/", duration=duration)
+        if thresholds:
+            text += "thresholds:\n" + "".join(f"  - {threshold}\n" for threshold in thresholds)
+        path.write_text(text + more)
+        return path
+
+    return write_suite
+
+
+@pytest.fixture
+def collected(pytester: pytest.Pytester) -> Callable[..., list[str]]:
+    """Return ``collected(*arguments)``: the ids that pytest collects, in order."""
+
+    def collected(*arguments: str) -> list[str]:
+        result = pytester.runpytest_inprocess("--collect-only", "-q", *arguments)
+        assert result.ret in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED), result.outlines
+        return [line for line in result.outlines if "::" in line]
+
+    return collected
+
+
+@pytest.fixture
+def block() -> Callable[[pytest.RunResult, str], list[str]]:
+    """Return ``block(result, title)``: the lines below the heading with that title, up to the next heading."""
+
+    def block(result: pytest.RunResult, title: str) -> list[str]:
+        lines = result.outlines
+        start = next(number for number, line in enumerate(lines) if line.strip("=_ ") == title)
+        rest = lines[start + 1 :]
+        end = next((number for number, line in enumerate(rest) if re.match("(==|__).*(==|__)$", line)), None)
+        return rest[:end]
+
+    return block
+
+
+@pytest.fixture
+def scrub() -> Callable[[str], str]:
+    """Return ``scrub(text)``, which puts signs in place of times, numbers and the gaps that depend on them."""
+
+    def scrub(text: str) -> str:
+        text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "<session>", text)
+        text = re.sub(r"(?<![\w.-])\d+(,\d{3})*(\.\d+)? (ns|µs|ms|s)\b", "<time>", text)
+        text = re.sub(r"(?<![\w.:-])\d+(,\d{3})*(\.\d+)?(?![\w:-])", "#", text)
+        return re.sub(r" {3,}", "  ", text)
+
+    return scrub
