@@ -45,7 +45,7 @@ class SuiteItem(pytest.Item):
         try:
             runs_of(self.config).begin(self.run, self)
         except EmbeddedServerMissing as error:
-            raise _skipped(str(error).replace("\n", ": ")) from None
+            raise _skipped(str(error).replace("\n", " ")) from None
         except Sai3benchError as error:
             # pytest asks repr_failure for errors of the call only.
             raise pytest.fail.Exception(str(error), pytrace=False) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench import __version__
 from pytest_sai3bench.embedded.binding import EmbeddedTargets
+from pytest_sai3bench.errors import CredentialsError
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.plugin.state import RUNS
@@ -91,7 +92,11 @@ class Runs:
         if s3[0].embedded:
             assert self._targets.server is not None
             return self._targets.server.credentials._asdict()
-        return find_credentials()
+        try:
+            return find_credentials()
+        except CredentialsError as error:
+            message = f"{s3[0].origin.where}: {s3[0].uri} needs keys: {error.message}"
+            raise CredentialsError(message, remedy=error.remedy) from error
 
     def _metadata(self) -> dict[str, Any]:
         return {

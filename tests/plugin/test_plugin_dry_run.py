@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_AGENTS = """\
+name: mixed
+multi_endpoint:
+  endpoints: ["s3://127.0.0.1:9/bench/", "s3://127.0.0.2:9/bench/"]
+distributed:
+  agents:
+    - {address: localhost, id: one}
+    - {address: 127.0.0.1, id: two, target_override: "s3://127.0.0.3:9/bench/", concurrency_override: 4}
+duration: 1m
+warmup: 5s
+concurrency: 8
+prepare:
+  ensure_objects:
+    - {base_uri: data/, count: 1000, size_spec: 1MiB}
+  cleanup: true
+workload:
+  - {op: get, path: "data/*", weight: 70}
+  - {op: put, path: new/, weight: 30, object_size: 1MiB}
+"""
+# Nothing listens at these addresses, and there are no keys: nothing may try.
+_PLAN = """\
+
+agents.sai3.yaml::mixed
+
+agent one at localhost: 8 lanes, round_robin
+  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3
+  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3
+
+agent two at 127.0.0.1: 4 lanes, round_robin
+  s3://127.0.0.3:9/bench/  agents.sai3.yaml:7
+
+prepare: 1,000 objects, 1000 MiB; those that are missing are written
+  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:13
+
+workload: 1m after 5 s of warm-up
+  get data/*  70.0%  agents.sai3.yaml:16
+  put new/    30.0%  agents.sai3.yaml:17
+
+cleanup: 1,000 objects, 1000 MiB
+  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:13
+
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["-n2"], ["-k", "errors"]])
+def test_a_dry_run_shows_the_plan_and_touches_nothing(
+    pytester: pytest.Pytester, arguments: list[str]
+) -> None:
+    pytester.path.joinpath("agents.sai3.yaml").write_text(_AGENTS)
+    pytester.makepyfile("def test_that_must_not_run(): assert False")
+    result = pytester.runpytest_inprocess("--sai3-dry-run", *arguments)
+    assert result.ret == pytest.ExitCode.OK
+    output = result.stdout.str()
+    assert output[output.index("\nagents.sai3.yaml::mixed") :].startswith(_PLAN)
+    assert not pytester.path.joinpath("sai3-results").exists()
+
+
+def test_a_dry_run_creates_nothing_on_the_storage(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], store: Path
+) -> None:
+    write_suite()
+    pytester.runpytest_inprocess("--sai3-dry-run").stdout.fnmatch_lines(
+        [f"  {store.as_uri()}/  suite.sai3.yaml:2"]
+    )
+    assert list(store.iterdir()) == []
+
+
+def test_a_dry_run_shows_each_selected_suite_once(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    for name in ("a", "b", "c"):
+        write_suite("get.max < 1 s", name=f"{name}.sai3.yaml")
+    result = pytester.runpytest_inprocess(
+        "--sai3-dry-run", "--sai3-duration=7s", "a.sai3.yaml", "c.sai3.yaml"
+    )
+    assert [line for line in result.outlines if line.endswith("::mixed")] == [
+        "a.sai3.yaml::mixed",
+        "c.sai3.yaml::mixed",
+    ]
+    assert result.outlines.count("workload: 7 s") == 2
+
+
+def test_a_dry_run_without_terminal_is_silent(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite()
+    result = pytester.runpytest_inprocess("--sai3-dry-run", "-pno:terminal")
+    assert (result.ret, result.stdout.str()) == (pytest.ExitCode.OK, "")
+
+
+def test_a_dry_run_of_a_broken_suite_stops(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite(name="good.sai3.yaml")
+    write_suite(name="broken.sai3.yaml", duration="soon")
+    result = pytester.runpytest_inprocess("--sai3-dry-run")
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(["*! Interrupted: 1 error during collection !*"])

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+
+
+def test_each_item_is_a_test_case_with_what_was_measured(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite("get.count >= 1", "get.max < 1 ns", "{rule: put.max < 1 ns, xfail: slow disk}")
+    pytester.makepyfile(test_it="def test_it(): pass")
+    pytester.runpytest_inprocess("--junitxml=junit.xml").assert_outcomes(passed=4, failed=1, xfailed=1)
+    cases = ET.parse(pytester.path / "junit.xml").getroot().findall("./testsuite/testcase")
+    found = {case.attrib["name"]: case for case in cases}
+    assert sorted(found) == [
+        "mixed",
+        "mixed/get.count",
+        "mixed/get.max",
+        "mixed/put.max",
+        "mixed/total.errors",
+        "test_it",
+    ]
+    assert {case.attrib["classname"] for name, case in found.items() if name != "test_it"} == {
+        "suite.sai3.yaml"
+    }
+    properties = {
+        name: {one.attrib["name"]: one.attrib["value"] for one in case.iter("property")}
+        for name, case in found.items()
+    }
+    folder = pytester.path.joinpath("sai3-results", "latest").resolve() / "suite.sai3" / "mixed"
+    assert properties["mixed"] == {"sai3bench_results": str(folder)}
+    count = properties["mixed/get.count"]
+    assert count == {
+        "threshold": "get.count >= 1",
+        "measured": count["measured"],
+        "limit": ">= 1",
+        "samples": count["samples"],
+    }
+    assert int(count["measured"].replace(",", "")) == int(count["samples"]) > 0
+    failure = found["mixed/get.max"].findtext("failure", "")
+    assert failure.splitlines()[1:3] == ["suite.sai3.yaml:14: get.max < 1 ns", ""]
+    assert properties["mixed/get.max"]["limit"] == "< 1 ns"
+    skipped = found["mixed/put.max"].find("skipped")
+    assert skipped is not None
+    assert skipped.attrib == {"type": "pytest.xfail", "message": "slow disk"}

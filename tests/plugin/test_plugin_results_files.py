@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+# One operation in all, so that one of the endpoints stays idle.
+_IDLE = """\
+name: once
+embedded_server: {mounts: 2}
+multi_endpoint:
+  endpoints: ["file://embedded-1/", "file://embedded-2/"]
+duration: 1m
+prepare:
+  ensure_objects:
+    - {base_uri: data/, count: 1, size_spec: 1KiB}
+workload:
+  - {op: delete, path: "data/*", weight: 1}
+"""
+
+
+def _sections(path: Path) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of each section of a results.tsv by its name, that of the first table empty."""
+    sections = {}
+    for part in path.read_text().removesuffix("\n").split("\n\n"):
+        lines = part.split("\n")
+        name = lines.pop(0).strip("[]") if lines[0].startswith("[") else ""
+        header, *rows = (line.split("\t") for line in lines)
+        sections[name] = [dict(zip(header, row, strict=True)) for row in rows]
+    return sections
+
+
+def test_a_run_leaves_its_files(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], store: Path
+) -> None:
+    write_suite("get.max < 10 s")
+    pytester.runpytest_inprocess("--sai3-results=out/put", "-v").assert_outcomes(passed=3)
+    sessions = sorted(path.name for path in pytester.path.joinpath("out", "put").iterdir())
+    assert len(sessions) == 2
+    assert sessions[1] == "latest"
+    latest = pytester.path / "out" / "put" / "latest"
+    assert latest.readlink().name == sessions[0]
+    folder = latest / "suite.sai3" / "mixed"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "metadata.json",
+        "plan.json",
+        "prepare_results.tsv",
+        "result.json",
+        "results.tsv",
+    ]
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["command"] == ["--sai3-results=out/put", "-v"]
+
+
+def test_two_suites_of_one_session_share_its_folder_and_a_second_session_gets_its_own(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite(name="one/load.sai3.yaml")
+    write_suite(name="two/load.sai3.yaml")
+    pytester.runpytest_inprocess("-kmixed and not errors").assert_outcomes(passed=2)
+    first = pytester.path.joinpath("sai3-results", "latest").resolve()
+    assert sorted(path.name for path in (first / "load.sai3").iterdir()) == ["mixed", "mixed-2"]
+    pytester.runpytest_inprocess("one").assert_outcomes(passed=2)
+    second = pytester.path.joinpath("sai3-results", "latest").resolve()
+    assert second != first
+    assert (first / "load.sai3" / "mixed" / "results.tsv").exists()
+
+
+def test_an_idle_endpoint_has_a_row_of_zeros(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("suite.sai3.yaml").write_text(_IDLE)
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "once"
+    rows = _sections(folder / "results.tsv")["endpoint_stats"]
+    assert [row["endpoint_uri"] for row in rows] == ["file://embedded-1/", "file://embedded-2/"]
+    used, idle = sorted(rows, key=lambda row: row["total_requests"], reverse=True)
+    assert (used["total_requests"], used["request_pct"]) == ("1", "100.00")
+    assert {value for name, value in idle.items() if not name.startswith("endpoint_")} == {"0", "0.00"}
+
+
+def test_the_files_of_a_run_agree_with_each_other(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite("get.max < 10 s")
+    pytester.runpytest_inprocess().assert_outcomes(passed=3)
+    folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "mixed"
+    sections = _sections(folder / "results.tsv")
+    assert list(sections) == ["", "operation_stats", "endpoint_stats", "agent_stats", "thresholds", "checks"]
+    document = json.loads((folder / "result.json").read_text())
+    assert (document["run"]["status"], document["run"]["reason"]) == ("completed", "")
+    prepare, workload, cleanup = document["phases"]
+    assert [phase["phase"] for phase in (prepare, workload, cleanup)] == ["prepare", "workload", "cleanup"]
+    total = sections["operation_stats"][-1]
+    assert total["operation"] == "TOTAL"
+    assert int(total["count"]) == sum(series["ops"] for series in workload["series"]) > 0
+    assert int(total["bytes"]) == sum(series["bytes"] for series in workload["series"])
+    assert int(total["tail_count"]) == sum(series["tail_ops"] for series in workload["series"])
+    assert [row["total_requests"] for row in sections["endpoint_stats"]] == [total["total_requests"]]
+    assert [row["total_requests"] for row in sections["agent_stats"]] == [total["total_requests"]]
+    assert [(row["id"], row["outcome"]) for row in sections["thresholds"]] == [
+        ("get.max", "passed"),
+        ("total.errors", "passed"),
+    ]
+    assert [verdict["id"] for verdict in document["verdicts"]] == ["get.max", "total.errors"]
+    reconciled = [row for row in sections["checks"] if row["check"].startswith("reconcile-")]
+    assert [row["passed"] for row in reconciled] == ["yes"] * 4
+    assert sum(series["ops"] for series in prepare["series"]) == 20
+    assert sum(series["ops"] for series in cleanup["series"]) == 20 + _puts(workload)
+
+
+def _puts(phase: dict[str, Any]) -> int:
+    return sum(series["ops"] + series["tail_ops"] for series in phase["series"] if series["op"] == "put")
+
+
+def test_a_run_that_failed_leaves_what_it_had_measured(
+    pytester: pytest.Pytester, store: Path, block: Callable[..., list[str]]
+) -> None:
+    """Half of what is read has been deleted, and the run gives up on that."""
+    folder = store / "data"
+    folder.mkdir()
+    for number in range(400):
+        folder.joinpath(f"{number}").write_bytes(b"x")
+    pytester.path.joinpath("suite.sai3.yaml").write_text(
+        f"""\
+target: {store.as_uri()}/
+duration: 1m
+concurrency: 1
+error_handling: {{max_total_errors: 5}}
+workload:
+  - {{op: get, path: "data/*", weight: 1}}
+  - {{op: delete, path: "data/*", weight: 1}}
+thresholds:
+  - get.max < 10 s
+"""
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=3)
+    (reason,) = block(result, "workload workload")
+    cause = "No such file or directory: " + re.escape(f"{folder}/")
+    assert re.fullmatch(
+        rf"workload: local gave up after 5 errors \(error_handling.max_total_errors\); the last: {cause}\d+",
+        reason,
+    )
+    results = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "workload"
+    document = json.loads((results / "result.json").read_text())
+    assert (document["run"]["status"], document["run"]["reason"]) == ("failed", reason)
+    sections = _sections(results / "results.tsv")
+    assert sections["operation_stats"][0]["operation"] == "GET"
+    assert sections["operation_stats"][0]["error_count"] == "5"
+    assert int(sections["operation_stats"][1]["count"]) == 400 - len(list(folder.iterdir()))
+    assert [row["outcome"] for row in sections["thresholds"]] == ["inconclusive", "inconclusive"]
+
+
+def test_a_run_that_could_not_begin_leaves_its_plan_and_the_reason(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    write_suite(target="file:///no/such/folder/")
+    pytester.runpytest_inprocess().assert_outcomes(errors=2)
+    folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "mixed"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.yaml",
+        "metadata.json",
+        "plan.json",
+        "result.json",
+    ]
+    run = json.loads((folder / "result.json").read_text())["run"]
+    assert run["status"] == "failed"
+    assert run["reason"].startswith("suite.sai3.yaml:2: local cannot use file:///no/such/folder/: ")
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_before_anything_is_touched(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], block: Callable[..., list[str]], store: Path
+) -> None:
+    write_suite()
+    pytester.path.joinpath("file").write_text("precious")
+    result = pytester.runpytest_inprocess("--sai3-results=file/results")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(errors=2)
+    cause = f"results cannot be written: {pytester.path}/file/results: Not a directory"
+    assert block(result, "ERROR at setup of workload mixed") == [
+        cause,
+        "Make room or permit writing there, or choose another folder with --sai3-results DIR.",
+    ]
+    assert block(result, "ERROR at setup of mixed/total.errors: total.errors == 0") == [
+        f"mixed did not run: {cause}"
+    ]
+    assert "Traceback" not in result.stdout.str()
+    assert list(store.iterdir()) == []
+    assert pytester.path.joinpath("file").read_text() == "precious"
