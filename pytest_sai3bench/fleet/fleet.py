@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from pytest_sai3bench.plan.model import RunPlan
 
 _HELLO_S = 30.0
-_PREFLIGHT_S = 90.0
+# An agent checks its endpoints one by one and waits at most 40 s for each.
+_CHECK_S = 45.0
 _READY_S = 3600.0
 _PINGS = 20
 # From the order to the common start; it has to reach every agent before.
@@ -40,7 +41,7 @@ class Fleet:
     @property
     def is_open(self) -> bool:
         """True from `open` to `close`."""
-        return any(True for _ in self._members)
+        return len(self._members) > 0
 
     @property
     def is_whole(self) -> bool:
@@ -124,7 +125,8 @@ class Fleet:
             credentials = dict(self._credentials) if self._credentials else None
             plan = {"type": "plan", "plan": member.plan.to_wire(), "credentials": credentials}
             self._members.ask(member, plan, "preflight")
-        self._members.wait(_PREFLIGHT_S, "did not check its endpoints")
+        endpoints = max(len(worker.endpoints) for worker in self._plan.workers)
+        self._members.wait(endpoints * _CHECK_S, "did not check its endpoints")
         self._raise_for_trouble()
         problems = [
             describe_check(

@@ -25,10 +25,9 @@ _REASON_S = 1.0
 
 
 class Gateway:
-    """One agent process. ``key`` names it in everything that arrives."""
+    """One agent process."""
 
-    def __init__(self, key: str, channel: Any) -> None:
-        self.key = key
+    def __init__(self, channel: Any) -> None:
         self._channel = channel
 
     def send(self, text: str) -> None:
@@ -65,14 +64,15 @@ class Gateways:
                 gateway = self._group.makegateway(f"popen//id={key}")
             channel = gateway.remote_exec(bootstrap)
             channel.send(agent_zip())
-        except (OSError, execnet.HostNotFound, execnet.RemoteError) as error:
+        except (OSError, EOFError) as error:
+            cause = "it ended at once" if isinstance(error, (EOFError, BrokenPipeError)) else error
             raise AgentStartError(
-                f"agent {key}: no process could be started on this host: {error}",
+                f"agent {key}: no process could be started on this host: {cause}",
                 remedy="Check that the Python that runs pytest can start another one.",
             ) from error
         deliver = self._deliver
         channel.setcallback(lambda text: deliver((key, text)), endmarker=None)
-        return Gateway(key, channel)
+        return Gateway(channel)
 
     def close(self, *, at_once: bool) -> None:
         """End all processes, ``at_once`` with less patience; bounded, whatever they do."""

@@ -77,7 +77,7 @@ class Member:
 
 
 class Members:
-    """All workers of a run, in the order of its plan; iterable. Nothing but `close` needs to be called in any case."""
+    """All workers of a run from `open` to `close`, in the order of its plan."""
 
     def __init__(self) -> None:
         self._arrived: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
@@ -86,6 +86,9 @@ class Members:
         self._listened = monotonic()
         self._ticked = -math.inf
         self._over = threading.Event()
+
+    def __len__(self) -> int:
+        return len(self._members)
 
     def __iter__(self) -> Iterator[Member]:
         return iter(list(self._members.values()))
@@ -110,7 +113,7 @@ class Members:
             _send(member, message)
 
     def tell(self, message: Message) -> None:
-        """Send a message to all that needs no answer."""
+        """Send a message that needs no answer to all."""
         for member in self:
             _send(member, message)
 

@@ -64,13 +64,13 @@ def run_of(plan_of: Callable[[str], RunPlan]) -> Iterator[Callable[..., Run]]:
     assert agent_processes() == []
 
 
-def agent_processes(parent: int | None = None) -> list[int]:
-    """Return the processes that execnet started for a process, by default for this one."""
+def agent_processes() -> list[int]:
+    """Return the processes that execnet started for this one."""
     found = []
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
             status = (entry / "stat").read_text() if entry.name.isdigit() else ""
-            mine = bool(status) and int(status.rpartition(")")[2].split()[1]) == (parent or os.getpid())
+            mine = bool(status) and int(status.rpartition(")")[2].split()[1]) == os.getpid()
             if mine and b"exec(eval(sys.stdin.readline()))" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found

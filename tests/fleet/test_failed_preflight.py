@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from typing import TYPE_CHECKING
 
@@ -201,12 +202,22 @@ def test_an_agent_that_dies_before_its_greeting_is_told(
     assert _fails(run_of(_FILES), AgentStartError) == "local ended before it said hello"
 
 
+# execnet leaves it to the collector of garbage to find a process that never spoke.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize(
+    ("python", "cause"),
+    [
+        ("/no/such/python", "[Errno 2] No such file or directory: '/no/such/python'"),
+        ("/bin/false", "it ended at once"),
+    ],
+)
 def test_a_python_that_does_not_start_is_told(
-    run_of: Callable[..., Run], store: Path, monkeypatch: pytest.MonkeyPatch
+    run_of: Callable[..., Run], store: Path, monkeypatch: pytest.MonkeyPatch, python: str, cause: str
 ) -> None:
-    monkeypatch.setattr("sys.executable", "/no/such/python")
+    monkeypatch.setattr("sys.executable", python)
 
     assert _fails(run_of(_FILES), AgentStartError) == (
-        "agent local-w0: no process could be started on this host: [Errno 2] No such file or directory: "
-        "'/no/such/python'\nCheck that the Python that runs pytest can start another one."
+        f"agent local-w0: no process could be started on this host: {cause}\n"
+        "Check that the Python that runs pytest can start another one."
     )
+    gc.collect()
