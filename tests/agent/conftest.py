@@ -170,6 +170,7 @@ class Peer:
     def __init__(self, server: ScriptedServer, sock: socket.socket) -> None:
         self._server = server
         self._sock = sock
+        self._unread = b""
 
     def send(self, data: bytes) -> None:
         """Send some bytes of an answer."""
@@ -177,7 +178,19 @@ class Peer:
 
     def read(self, most: int) -> bytes:
         """Read on where the server stopped reading."""
-        return self._sock.recv(most)
+        data = self._unread or self._sock.recv(65536)
+        if not data:
+            raise ConnectionAbortedError
+        data, self._unread = data[:most], data[most:]
+        return data
+
+    def read_until(self, end: bytes) -> bytes:
+        """Read up to ``end`` and leave what follows."""
+        data = b""
+        while end not in data:
+            data += self.read(65536)
+        data, _, self._unread = data.partition(end)
+        return data
 
     def stall(self) -> None:
         """Say nothing any more, until the test is over."""
@@ -251,29 +264,25 @@ class ScriptedServer:
             self._start(self._serve, sock, endpoint, self._connections)
 
     def _serve(self, sock: socket.socket, endpoint: int, connection: int) -> None:
-        data, number, peer = b"", 0, Peer(self, sock)
+        number, peer = 0, Peer(self, sock)
         try:
             while not self.over.is_set():
-                while b"\r\n\r\n" not in data:
-                    if not (received := sock.recv(65536)):
-                        return
-                    data += received
-                head, _, data = data.partition(b"\r\n\r\n")
-                lines = head.decode().split("\r\n")
+                head = peer.read_until(b"\r\n\r\n").decode()
+                lines = head.split("\r\n")
                 method, target, _ = lines[0].split(" ")
                 lengths = [line.partition(":")[2] for line in lines if line.startswith("Content-Length:")]
                 length = int(lengths[0]) if lengths and self.reads_bodies else 0
-                while len(data) < length:
-                    if not (received := sock.recv(65536)):
-                        return
-                    data += received
-                body, data = data[:length], data[length:]
+                body = b""
+                while len(body) < length:
+                    body += peer.read(length - len(body))
                 number += 1
-                request = Request(endpoint, connection, number, method, unquote(target), head.decode(), body)
+                request = Request(endpoint, connection, number, method, unquote(target), head, body)
                 self.requests.append(request)
                 if answer := self._script(request, peer):
                     sock.sendall(answer)
         except OSError:
+            pass
+        finally:
             sock.close()
 
 
