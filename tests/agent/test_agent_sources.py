@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import math
+import threading
+from array import array
+from collections import Counter
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
+from pytest_sai3bench.agent.pools import NamePool, numbered_name
+from pytest_sai3bench.agent.sources import Chain, Missing, Mix, Removals
+from pytest_sai3bench.plan.model import OperationPlan, SizePlan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_sai3bench.agent.engine import Source
+    from pytest_sai3bench.agent.sources import Task
+
+SIZE = SizePlan("fixed", 1000, 1000)
+DRAWS = 40_000
+
+
+def pool_of(count: int, stem: str = "data/prepared-") -> NamePool:
+    return NamePool(numbered_name(stem, number) for number in range(count))
+
+
+def operation(op: str, weight: int = 1, path: str = "") -> OperationPlan:
+    return OperationPlan(op, path, weight, f"suite.yaml:{op}", SIZE if op == "put" else None)
+
+
+def make_mix(
+    *entries: tuple[OperationPlan, NamePool | None],
+    seed: int = 1,
+    base: int = 99,
+    worker: int = 0,
+    workers: int = 1,
+) -> Mix:
+    return Mix(
+        [entry.to_wire() for entry, _ in entries],
+        [pool for _, pool in entries],
+        worker=worker,
+        workers=workers,
+        rng=Random(seed),
+        base=base,
+    )
+
+
+def rest_of(source: Source) -> Iterator[Task]:
+    while (task := source.take()) is not None:
+        yield task
+    # Empty once is empty for ever.
+    assert source.take() is None
+
+
+def test_operations_are_drawn_by_weight() -> None:
+    weights = {"get": 70, "put": 20, "stat": 9, "list": 1, "delete": 0}
+    pool = pool_of(50)
+    mix = make_mix(
+        *(
+            (operation(op, weight, "data/"), pool if op in {"get", "stat"} else None)
+            for op, weight in weights.items()
+        )
+    )
+
+    counts = Counter(OPERATIONS[task[0]] for task in (mix.take() for _ in range(DRAWS)) if task)
+
+    for op, weight in weights.items():
+        share = weight / 100
+        # Five standard deviations of a binomial distribution: one failure in two million.
+        assert abs(counts[op] - DRAWS * share) <= 5 * math.sqrt(DRAWS * share * (1 - share))
+
+
+def test_reads_take_any_object_again_and_again() -> None:
+    pool = pool_of(20)
+    mix = make_mix((operation("get"), pool))
+    counts = Counter(mix.take() for _ in range(DRAWS))
+
+    assert set(counts) == {(GET, pool[position], 0) for position in range(20)}
+    assert all(abs(count - DRAWS / 20) <= 5 * math.sqrt(DRAWS / 20) for count in counts.values())
+
+
+def test_a_list_takes_its_folder_and_a_put_is_new_every_time() -> None:
+    mix = make_mix((operation("list", path="data/"), None), (operation("put", path="new"), None))
+    tasks = [mix.take() for _ in range(2000)]
+
+    assert {task for task in tasks if task and task[0] == LIST} == {(LIST, "data/", 0)}
+    puts = [task for task in tasks if task and task[0] == PUT]
+    assert len({key for _, key, _ in puts}) == len(puts) > 800
+    assert all(key.startswith("new/obj_") and size == 1000 for _, key, size in puts)
+
+
+@given(st.integers(0, 60), st.integers(1, 5))
+def test_workers_delete_every_object_exactly_once(count: int, workers: int) -> None:
+    pools = [
+        NamePool(
+            [*(numbered_name("data/deletable-", n) for n in range(count)), *(f"text-{n}" for n in range(7))]
+        )
+        for _ in range(workers)
+    ]
+    deleted: list[str] = []
+    for worker, pool in enumerate(pools):
+        mix = make_mix((operation("delete"), pool), seed=worker, worker=worker, workers=workers)
+        tasks = list(rest_of(mix))
+        assert {op for op, _, _ in tasks} <= {DELETE}
+        deleted += [key for _, key, _ in tasks]
+        assert mix.notes == ["suite.yaml:delete: delete ran out of objects before the time was up"]
+
+    assert sorted(deleted) == sorted(pools[0][position] for position in range(len(pools[0])))
+
+
+def test_deletes_come_in_an_order_of_the_seed() -> None:
+    orders = [
+        [key for _, key, _ in rest_of(make_mix((operation("delete"), pool_of(50)), seed=seed))]
+        for seed in (1, 1, 2)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0] != sorted(orders[0])
+
+
+def test_deletes_that_ran_out_leave_their_share_to_the_others() -> None:
+    mix = make_mix((operation("delete", 90), pool_of(30)), (operation("stat", 10), pool_of(5)))
+    tasks = [mix.take() for _ in range(1000)]
+
+    counts = Counter(task[0] for task in tasks if task)
+    assert counts == {DELETE: 30, STAT: 970}
+    assert mix.notes == ["suite.yaml:delete: delete ran out of objects before the time was up"]
+
+
+def test_threads_share_a_mix_and_each_object_goes_once() -> None:
+    mix = make_mix(
+        (operation("delete", 1), pool_of(3000, "a/deletable-")),
+        (operation("delete", 1), pool_of(3000, "b/deletable-")),
+    )
+    taken: list[list[Task]] = []
+    together = threading.Barrier(8)
+
+    def work() -> None:
+        together.wait(20)
+        taken.append(list(rest_of(mix)))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    keys = Counter(key for tasks in taken for _, key, _ in tasks)
+    assert len(keys) == 6000
+    assert set(keys.values()) == {1}
+    assert len(mix.notes) == 2
+
+
+def test_names_of_puts_are_all_different_across_entries_workers_and_runs() -> None:
+    names: Counter[str] = Counter()
+    for base in (0, 1, (1 << 64) - 1, 0x1234_5678_9ABC_DEF0):
+        mix = make_mix((operation("put"), None), (operation("put"), None), base=base)
+        names.update(task[1] for task in (mix.take() for _ in range(5000)) if task)
+    assert len(names) == 20_000
+
+
+@given(st.lists(st.integers(0, 20), max_size=4), st.integers(0, 60))
+def test_removals_name_exactly_what_was_issued(made: list[int], puts: int) -> None:
+    mix = make_mix(
+        (operation("put", 3, "x/"), None), (operation("put", 1, "y"), None), (operation("list"), None)
+    )
+    issued = [task for task in (mix.take() for _ in range(puts)) if task and task[0] == PUT]
+    numbered = [
+        (f"{place}/prepared-", array("I", range(place, place + count))) for place, count in enumerate(made)
+    ]
+
+    removals = Removals(numbered, mix.created)
+    tasks = list(rest_of(removals))
+
+    expected = [key for _, key, _ in issued]
+    expected += [numbered_name(stem, number) for stem, numbers in numbered for number in numbers]
+    assert removals.total == len(tasks) == len(expected)
+    assert Counter(tasks) == Counter((DELETE, key, 0) for key in expected)
+
+
+def test_missing_objects_come_in_order_one_set_after_the_other() -> None:
+    sizes = iter(range(100))
+    chain = Chain(
+        [
+            Missing("a/prepared-", array("I", [1, 5]), lambda: next(sizes)),
+            Missing("b/prepared-", array("I"), lambda: next(sizes)),
+            Missing("b/deletable-", array("I", [100_000_000]), lambda: next(sizes)),
+        ]
+    )
+    assert list(rest_of(chain)) == [
+        (PUT, "a/prepared-00000001.dat", 0),
+        (PUT, "a/prepared-00000005.dat", 1),
+        (PUT, "b/deletable-100000000.dat", 2),
+    ]
+
+
+@pytest.mark.parametrize("weights", [(0, 0), ()])
+def test_a_mix_without_weight_has_nothing_to_do(weights: tuple[int, ...]) -> None:
+    entries: list[Any] = [(operation("get", weight), pool_of(1)) for weight in weights]
+    assert list(rest_of(make_mix(*entries))) == []
