@@ -77,7 +77,9 @@ class SuiteError(Sai3benchError):
     code = "suite"
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(sorted(problems, key=lambda p: (p.location.file, p.location.line, p.location.column)))
+        self.problems = tuple(
+            sorted(problems, key=lambda p: (p.location.file, p.location.line, p.location.column))
+        )
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 

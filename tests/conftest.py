@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["pytester"]
 
+# Suite files that tests read; without this, naming the folder of the tests would run them.
+collect_ignore_glob = ["corpus/*"]
+
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[server.EmbeddedServer]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import CredentialsError
@@ -35,6 +36,7 @@ def find_credentials() -> Mapping[str, str | None]:
     return {
         "access_key": frozen.access_key,
         "secret_key": frozen.secret_key,
-        "region": session.region_name or _DEFAULT_REGION,
+        # boto3 does not read AWS_REGION, though all other SDKs of AWS do.
+        "region": os.environ.get("AWS_REGION") or session.region_name or _DEFAULT_REGION,
         "token": frozen.token,
     }

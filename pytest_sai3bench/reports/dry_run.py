@@ -23,6 +23,8 @@ _CARE = {
 }
 
 
+
+
 def dry_run(plan: RunPlan) -> str:
     """Return the resolved plan as text; counts and bytes are those of all workers together.
 
@@ -80,10 +82,11 @@ def _stage(stages: Sequence[StagePlan]) -> list[str]:
         ]
         for objects, count in counts.items()
     ]
-    return [
-        f"{first.kind}: {_plural(counts.total(), 'object')}, {format_size(size_bytes)}{care}",
-        *_indent(rows),
-    ]
+    amount = f"{_plural(counts.total(), 'object')}, {format_size(size_bytes)}"
+    if first.kind == "cleanup":
+        # What was there before is left alone.
+        amount = "what the run made" + (f", at most {amount} of prepare" if counts else "")
+    return [f"{first.kind}: {amount}{care}", *_indent(rows)]
 
 
 def _size(size: SizePlan) -> str:

@@ -72,7 +72,8 @@ def write_run(
         "config.yaml": lambda stream: stream.write(config_text),
         "plan.json": _json_writer({"format": 1, **plan_document}),
         "metadata.json": _json_writer(metadata),
-        "result.json": _json_writer(to_json(result, verdicts, plan_document)),
+        # Most of it are numbers that nobody reads line by line.
+        "result.json": _json_writer(to_json(result, verdicts, plan_document), indent=None),
     }
     prepare = result.phase("prepare")
     if prepare is not None and prepare.tally(ops=["put"]).requests:
@@ -108,8 +109,9 @@ def _file_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.=\[\]-]", "_", text).lstrip(".") or "_"
 
 
-def _json_writer(document: Mapping[str, Any]) -> Callable[[TextIO], object]:
-    return lambda stream: stream.write(json.dumps(document, indent=1) + "\n")
+def _json_writer(document: Mapping[str, Any], *, indent: int | None = 1) -> Callable[[TextIO], object]:
+    separators = (",", ": ") if indent else (",", ":")
+    return lambda stream: stream.write(json.dumps(document, indent=indent, separators=separators) + "\n")
 
 
 def _write_whole(path: Path, write: Callable[[TextIO], object]) -> None:

@@ -78,7 +78,12 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _count(verdicts: Sequence[Verdict]) -> str:
-    outcomes = Counter(verdict.outcome for verdict in verdicts)
+    outcomes = Counter(
+        "warned" if verdict.severity == "warn" and verdict.outcome == "failed" else verdict.outcome
+        for verdict in verdicts
+    )
     return ", ".join(
-        f"{outcomes[name]} {name}" for name in ("passed", "failed", "inconclusive") if outcomes[name]
+        f"{outcomes[name]} {name}"
+        for name in ("passed", "failed", "warned", "inconclusive")
+        if outcomes[name]
     )

@@ -53,7 +53,7 @@ class EnsureObjects(Section):
             return self.size_spec
         if self.min_size == self.max_size:
             return Fixed(size=self.min_size)
-        return Uniform(min=max(self.min_size, 1), max=self.max_size)
+        return Uniform(min=self.min_size, max=self.max_size)
 
 
 class Preparation(Section):

@@ -38,7 +38,7 @@ class Uniform(Section):
     """Every size from ``min`` to ``max`` is as likely as any other."""
 
     type: Literal["uniform"] = "uniform"
-    min: PositiveSize = Field(default=1024, description="the smallest size")
+    min: Size = Field(default=1024, description="the smallest size")
     max: PositiveSize = Field(default=MEBIBYTE, description="the largest size")
 
     @model_validator(mode="after")

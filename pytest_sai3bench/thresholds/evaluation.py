@@ -122,8 +122,15 @@ def _rows(rule: Rule, phase: PhaseResult, *, too_high: bool) -> tuple[Row, ...]:
         worst = min(values)
     else:
         worst = max(values) if too_high else min(values)
+    # A rule on one part is failed by that part, whatever the others did.
+    only = rule.part.name if rule.part and rule.part.name in dict(parts) else None
     return tuple(
-        Row(name, _show_row(rule, measurement), measurement.value == worst) for name, measurement in parts
+        Row(
+            name,
+            _show_row(rule, measurement),
+            name == only if only is not None else measurement.value == worst,
+        )
+        for name, measurement in parts
     )
 
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # A value this many times the limit, or this small a part of it, is shown in a unit of its own.
 _FAR = 100
+# From this many times the limit on, percents are no longer read.
+_MANY_TIMES = 10
 
 
 def show(value: Fraction, metric: Metric, comparison: Comparison) -> str:
@@ -47,11 +49,14 @@ def margin_of(value: Fraction, comparison: Comparison) -> float | None:
 
 
 def describe_margin(margin: float) -> str:
-    """Return the margin in words: ``17% over``, ``0.3% under``."""
+    """Return the margin in words: ``17% over``, ``0.3% under``, ``64 times the limit``."""
     if margin == 0:
         return "exactly the limit"
+    if margin >= _MANY_TIMES - 1:
+        return f"{margin + 1:,.0f} times the limit"
     percent = abs(margin) * 100
-    digits = 0 if percent >= 1 else 2
+    # 100% under would say that nothing was there at all.
+    digits = 2 if percent < 1 or (margin < 0 and 99 <= percent < 100) else 0
     text = f"{percent:,.{digits}f}%" if percent >= 0.01 else "less than 0.01%"
     return f"{text} {'over' if margin > 0 else 'under'}"
 

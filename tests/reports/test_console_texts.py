@@ -200,7 +200,7 @@ def test_dry_run_of_a_stage_without_objects(plan: RunPlan) -> None:
     stage = replace(plan.workers[0].stages[2], objects=())
     alone = replace(plan, workers=(replace(plan.workers[0], stages=(stage,)),), notes=())
 
-    assert dry_run(alone).splitlines()[-1] == "cleanup: 0 objects, 0 B"
+    assert dry_run(alone).splitlines()[-1] == "cleanup: what the run made"
 
 
 def test_summary(

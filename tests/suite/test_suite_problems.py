@@ -173,10 +173,6 @@ VALUES = [
         "prepare.ensure_objects[0].size_distribution.type: unknown distribution 'unifrom', did you mean 'uniform'? expected one of fixed, uniform, lognormal",
     ),
     (
-        "prepare: {ensure_objects: [{count: 1, size_spec: {type: uniform, min: 0}}]}",
-        "prepare.ensure_objects[0].size_spec.min: too small: expected at least 1",
-    ),
-    (
         "prepare: {ensure_objects: [{count: 1, size_spec: {type: uniform, min: 2KB, max: 1KB}}]}",
         "prepare.ensure_objects[0].size_spec.min: min (2,000 bytes) is larger than max (1,000 bytes): expected at most as much",
     ),

@@ -125,7 +125,7 @@ seed: 0x10
         (None, 1, Fixed(size=3)),
         (None, 2, Uniform(min=1000, max=1_000_000)),
         (None, 3, Fixed(size=1_048_576)),
-        (None, 4, Uniform(min=1, max=8)),
+        (None, 4, Uniform(min=0, max=8)),
     ]
     assert suite.prepare.model_dump(exclude={"ensure_objects"}) == {
         "cleanup": True,

@@ -64,7 +64,7 @@ def test_the_shown_value_compares_as_the_exact_one(limit: Decimal, offset: Fract
         (-0.2, "20% under"),
         (0.0034, "0.34% over"),
         (-0.00001, "less than 0.01% under"),
-        (12.5, "1,250% over"),
+        (12.5, "14 times the limit"),
         (0.0, "exactly the limit"),
     ],
 )
