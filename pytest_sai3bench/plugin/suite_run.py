@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
@@ -43,7 +44,7 @@ class SuiteRun:
         self._error: BaseException | None = None
         self._worked = False
 
-    @property
+    @cached_property
     def keywords(self) -> set[str]:
         """Words by which ``-k`` finds the items: operations, schemes and strategies of the suite."""
         workers = self.plan.workers

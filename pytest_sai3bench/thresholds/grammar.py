@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.thresholds.rules import (
@@ -79,6 +80,8 @@ _UNITS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+# The suites of one folder tend to have the same rules.
+@lru_cache(maxsize=4096)
 def parse(text: str) -> Rule:
     """Return the rule that ``text`` writes, or raise `RuleError`."""
     return _Parser(text).rule()
