@@ -87,7 +87,7 @@ class ResultWire(TypedDict):
     its end, completed after it). ``window_ns`` is that window; for prepare and cleanup it spans the whole stage.
     ``planned_start_ns`` is the instant that was ordered, ``started_ns`` the one at which load began.
     ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request) or
-    ``gave-up`` (too many errors). ``notes`` are sentences for the reader of the result.
+    ``gave-up`` (too many errors). ``cpu_cores`` is how many cores the worker's engine can keep busy. ``notes`` are sentences for the reader of the result.
     """
 
     type: str
@@ -102,6 +102,7 @@ class ResultWire(TypedDict):
     errors: list[ErrorWire]
     retries: int
     cpu_s: float
+    cpu_cores: int
     max_rss_bytes: int
     read_sink: str
     notes: list[str]

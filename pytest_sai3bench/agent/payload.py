@@ -1,7 +1,8 @@
-"""Data for PUTs: incompressible, unique per object and 4 KiB block, repeatable, and cheap.
+"""Data for PUTs: unique per object and 4 KiB block, repeatable, and cheap.
 
 A pool of random bytes is made once. An object's content is the pool, repeated, with the first 16 bytes of every 4 KiB
-block replaced by the object's number and the block's number; so no two blocks are alike and nothing deduplicates.
+block replaced by the object's number and the block's number; so no two aligned blocks are alike. What the repetition
+means for storage that compresses or finds similar blocks stands in docs/explanation/measurement.md.
 """
 
 from __future__ import annotations

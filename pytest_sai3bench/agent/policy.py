@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,22 @@ class ErrorPolicy:
     """Shared by all lanes of a worker; called only for failures, so the lock does not touch the hot path.
 
     ``gave_up`` is the reason once there were too many errors. ``hold_until_ns`` is the instant before which no lane
-    should begin an operation (0 when there is no pause).
+    should begin an operation (0 when there is no pause). Kinds in ``forgiven`` (``*`` for all) are no failures. Without
+    ``pauses`` a burst of errors slows nothing down.
     """
 
-    def __init__(self, rules: dict[str, Any], rng: Random, *, forgiven: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        rules: dict[str, Any],
+        rng: Random,
+        *,
+        forgiven: frozenset[str] = frozenset(),
+        pauses: bool = True,
+    ) -> None:
         self._max_total = int(rules["max_total_errors"])
         self._window_ns = int(rules["error_rate_window_s"] * 1e9)
-        self._burst = max(1.0, rules["error_rate_threshold"] * rules["error_rate_window_s"])
+        burst = max(1.0, rules["error_rate_threshold"] * rules["error_rate_window_s"])
+        self._burst = burst if pauses else math.inf
         self._backoff_ns = int(rules["backoff_s"] * 1e9)
         self._retries = int(rules["max_retries"]) if rules["retry_on_error"] else 0
         self._first_delay_s = float(rules["initial_retry_delay_s"])

@@ -199,7 +199,7 @@ class Missing:
     """PUTs of the numbered objects that prepare found missing."""
 
     def __init__(self, stem: str, numbers: array[int], size: Callable[[], int]) -> None:
-        self._stem = stem
+        self.stem = stem
         self._numbers = numbers
         self._size = size
         self._next = count().__next__
@@ -209,16 +209,21 @@ class Missing:
         position = self._next()
         if position >= len(self._numbers):
             return None
-        return (PUT, numbered_name(self._stem, self._numbers[position]), self._size())
+        return (PUT, numbered_name(self.stem, self._numbers[position]), self._size())
+
+    def issued(self) -> array[int]:
+        """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
+        return self._numbers[: self._next()]
 
 
 class Removals:
-    """DELETEs of everything this worker made: ``numbered`` by prepare, ``created`` by PUTs of the workload."""
+    """DELETEs of everything this worker made: what was ``missing`` before prepare, and ``created`` by the workload."""
 
-    def __init__(self, numbered: Sequence[tuple[str, array[int]]], created: Sequence[Created]) -> None:
+    def __init__(self, missing: Sequence[Missing], created: Sequence[Created]) -> None:
         self._parts: list[tuple[int, Callable[[int], str]]] = []
-        for stem, numbers in numbered:
-            self._parts.append((len(numbers), _numbered_part(stem, numbers)))
+        for objects in missing:
+            numbers = objects.issued()
+            self._parts.append((len(numbers), _numbered_part(objects.stem, numbers)))
         for part in created:
             self._parts.append((part.issued(), _created_part(part)))
         self.total = sum(length for length, _ in self._parts)

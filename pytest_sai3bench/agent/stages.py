@@ -21,7 +21,6 @@ from .sizes import make_sampler
 from .sources import Chain, Created, Missing, Mix, Removals
 
 if TYPE_CHECKING:
-    from array import array
     from collections import deque
 
     from .engine import Control, Engine
@@ -49,7 +48,7 @@ class Worker:
         self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
         scheme = plan["endpoints"][0]["scheme"]
         self.engine: Engine = S3Engine(plan, credentials) if scheme == "s3" else FileEngine(plan)
-        self._made: list[tuple[str, array[int]]] = []
+        self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
 
@@ -87,7 +86,7 @@ class Worker:
             self.engine.make_folder(objects["folder"])
             stem = f"{self.engine.encode(objects['folder'])}{objects['stem']}-"
             parts.append(Missing(stem, numbers, make_sampler(objects["size"], self._rng)))
-            self._made.append((stem, numbers))
+        self._made.extend(parts)
         return Chain(parts)
 
     def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
@@ -119,7 +118,13 @@ class Worker:
         measured_ns = start_ns + int(stage["warmup_s"] * 1e9)
         end_ns = measured_ns + int(stage["duration_s"] * 1e9) if workload else NEVER_NS
         window = Window(start_ns, measured_ns, end_ns)
-        policy = ErrorPolicy(self.plan["errors"], self._rng, forgiven=_forgiven(stage))
+        policy = ErrorPolicy(
+            self.plan["errors"],
+            self._rng,
+            forgiven=self._forgiven(stage),
+            # Pauses spare a storage under load; what is to be removed is removed.
+            pauses=stage["kind"] != "cleanup",
+        )
         endpoints = len(self.plan["endpoints"])
         balancer = make_balancer(
             self.plan["strategy"], endpoints, self.plan["worker"], threads=self.engine.threads
@@ -162,10 +167,23 @@ class Worker:
             "errors": totals.errors_wire(),
             "retries": policy.retries,
             "cpu_s": cpu_s,
+            # An event loop is one thread. Threads spend most of their time in the kernel, on all cores.
+            "cpu_cores": len(os.sched_getaffinity(0)) if self.engine.threads else 1,
             "max_rss_bytes": _peak_memory(),
             "read_sink": self.engine.read_sink,
             "notes": notes,
         }
+
+    def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:
+        if stage["kind"] != "cleanup":
+            return frozenset()
+        if stage["mode"] == "best_effort":
+            return frozenset({"*"})
+        # Objects that the workload itself deleted are no surprise, not even in strict mode.
+        deletes = any(
+            operation["op"] == "delete" for other in self.plan["stages"] for operation in other["operations"]
+        )
+        return _ABSENT if deletes or stage["mode"] == "tolerant" else frozenset()
 
     def close(self) -> None:
         """Let go of everything; other workers, too, have ended by now."""
@@ -173,12 +191,6 @@ class Worker:
             # While they were cleaning up, their objects may have been in our folders.
             self.engine.remove_folders()
         self.engine.close()
-
-
-def _forgiven(stage: dict[str, Any]) -> frozenset[str]:
-    if stage["kind"] != "cleanup" or stage["mode"] == "strict":
-        return frozenset()
-    return _ABSENT if stage["mode"] == "tolerant" else frozenset({"*"})
 
 
 def _cpu_s() -> float:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.errors import RunError
+from pytest_sai3bench.errors import RunError, StageError
 from pytest_sai3bench.fleet.fleet import Fleet
 from pytest_sai3bench.results.checks import check_run
 from pytest_sai3bench.results.merge import merge_phase
@@ -134,3 +134,21 @@ class Run:
             if outcomes := self._fleet.outcomes():
                 uris = tuple(endpoint.uri for endpoint in self._plan.endpoints)
                 self._phases.append(merge_phase(kind, uris, outcomes))
+        if kind != "workload":
+            self._require_complete(self._phases[-1], strict=kind == "prepare" or stage.mode == "strict")
+
+    def _require_complete(self, phase: PhaseResult, *, strict: bool) -> None:
+        """Raise `StageError` (or note, if not ``strict``) when objects could not be written or removed.
+
+        A workload on fewer objects than the suite asks for would measure something else. What failed in the workload
+        is judged by its thresholds.
+        """
+        failed = phase.tally().errors - sum(agent.retries for agent in phase.agents)
+        if failed <= 0:
+            return
+        verb = "written" if phase.phase == "prepare" else "removed"
+        objects = f"{failed} object{'' if failed == 1 else 's'}"
+        text = f"{phase.phase}: {objects} could not be {verb}, the first because: {phase.errors[0].message}"
+        if strict:
+            raise StageError(text)
+        self._notes.append(text)

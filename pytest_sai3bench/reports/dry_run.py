@@ -23,8 +23,6 @@ _CARE = {
 }
 
 
-
-
 def dry_run(plan: RunPlan) -> str:
     """Return the resolved plan as text; counts and bytes are those of all workers together.
 

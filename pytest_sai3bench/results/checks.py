@@ -96,16 +96,17 @@ def _littles_law(phase: PhaseResult) -> Check:
 
 
 def _generator_cpu(phase: PhaseResult) -> Check:
-    """Look at the agent whose workers were busiest: near a whole core, the client was the limit."""
-    busiest = max(phase.agents, key=lambda report: report.cpu_share, default=None)
+    """Look at the agent whose workers were busiest: near all that they can use, the client was the limit."""
+    busiest = max(phase.agents, key=lambda report: report.cpu_share / report.cpu_cores, default=None)
     share = busiest.cpu_share if busiest else 0.0
+    limit = GENERATOR_CPU_LIMIT * (busiest.cpu_cores if busiest else 1)
     agent = f" ({busiest.agent})" if busiest else ""
-    passed = share <= GENERATOR_CPU_LIMIT
+    passed = share <= limit
     return Check(
         "generator-cpu",
         passed,
         f"{share:.1%} of a core per worker{agent}{'' if passed else ', the generator may have been the limit'}",
-        f"at most {GENERATOR_CPU_LIMIT:.0%}",
+        f"at most {limit:.0%}",
     )
 
 

@@ -155,6 +155,7 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         read_sink="/".join(_distinct(result["read_sink"] for result in results)),
         notes=_distinct(note for result in results for note in result["notes"]),
         workers=len(workers),
+        cpu_cores=max((result["cpu_cores"] for result in results), default=1),
     )
 
 

@@ -96,7 +96,8 @@ class AgentReport:
 
     ``start_skew_s``: begin of load minus the ordered instant, corrected for ``clock_offset_s`` (agent's clock minus the
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
-    ``cpu_s`` is user and system time of its ``workers`` processes, ``lanes`` their concurrency. ``outcome`` is one of
+    ``cpu_s`` is user and system time of its ``workers`` processes, each of which can keep ``cpu_cores`` cores busy;
+    ``lanes`` is their concurrency. ``outcome`` is one of
     `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
     """
 
@@ -117,6 +118,7 @@ class AgentReport:
     read_sink: str
     notes: tuple[str, ...] = ()
     workers: int = 1
+    cpu_cores: int = 1
 
     @property
     def cpu_share(self) -> float:

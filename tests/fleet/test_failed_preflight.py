@@ -142,7 +142,9 @@ def test_a_pattern_that_matches_nothing_stops_the_workload(run_of: Callable[...,
 
     assert str(caught.value).splitlines() == [
         "a: s.yaml:4: get: data/x* matches none of the 1 objects in data/",
+        "  Correct the path, or let prepare make the objects (prepare.ensure_objects).",
         "b: s.yaml:4: get: data/x* matches none of the 1 objects in data/",
+        "  Correct the path, or let prepare make the objects (prepare.ensure_objects).",
     ]
     assert (run.result().status, run.result().reason) == ("failed", str(caught.value))
 

@@ -75,6 +75,7 @@ def report(agent: str, **changed: object) -> AgentReport:
         "cpu_s": 0.75,
         "max_rss_bytes": 31_457_280,
         "retries": 0,
+        "cpu_cores": 1,
         "read_sink": "discard",
     }
     return AgentReport(**facts | changed)  # type: ignore[arg-type]

@@ -101,6 +101,7 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "retries": 0,
         "cpu_s": 1.5,
         "max_rss_bytes": 1000,
+        "cpu_cores": 1,
         "read_sink": "discard",
         "notes": [],
     }
