@@ -89,10 +89,16 @@ class Run:
         assert [check["endpoint"] for check in checks] == list(range(len(self.plan.endpoints)))
         return [(check["kind"], check["detail"]) for check in checks]
 
-    def stage(self, number: int, stop_when: Callable[[], bool] = lambda: False) -> Any:
+    def stage(
+        self,
+        number: int,
+        stop_when: Callable[[], bool] = lambda: False,
+        once_ready: Callable[[], object] = lambda: None,
+    ) -> Any:
         """Run one stage and return its result, which has to be the sum of all that was handed over before."""
         self.reins = Reins(len(self.plan.endpoints), stop_when)
         prepared = self.worker.prepare(number, lambda: None)
+        once_ready()
         result = self.worker.run(prepared, monotonic_ns(), self.reins, self.reins.done, self.reins.totals)
         assert not self.reins.done
         assert result["sections"] == self.reins.totals.sections_wire()
