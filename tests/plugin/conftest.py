@@ -57,7 +57,7 @@ def write_suite(pytester: pytest.Pytester, store: Path) -> Callable[..., Path]:
         *thresholds: str,
         name: str = "suite.sai3.yaml",
         target: str = "",
-        duration: str = "200ms",
+        duration: str = "100ms",
         more: str = "",
     ) -> Path:
         path = pytester.path / name
@@ -103,7 +103,7 @@ def scrub() -> Callable[[str], str]:
 
     def scrub(text: str) -> str:
         text = re.sub(r"\d{8}-\d{6}-[0-9a-f]{4}", "<session>", text)
-        text = re.sub(r"(?<![\w.-])\d+(,\d{3})*(\.\d+)? (ns|µs|ms|s)\b", "<time>", text)
+        text = re.sub(r"(?<![\w.-])\d+(,\d{3})*(\.\d+)? (ns|us|µs|ms|s)\b", "<time>", text)
         text = re.sub(r"(?<![\w.:-])\d+(,\d{3})*(\.\d+)?(?![\w:-])", "#", text)
         return re.sub(r" {3,}", "  ", text)
 

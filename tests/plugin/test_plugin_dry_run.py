@@ -46,7 +46,7 @@ workload: 1m after 5 s of warm-up
   get data/*  70.0%  agents.sai3.yaml:16
   put new/    30.0%  agents.sai3.yaml:17
 
-cleanup: 1,000 objects, 1000 MiB
+cleanup: what the run made, at most 1,000 objects, 1000 MiB of prepare
   data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:13
 
 """

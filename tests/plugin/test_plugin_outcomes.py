@@ -52,7 +52,7 @@ def test_a_threshold_that_is_not_met_shows_one_block(
     # Either endpoint may have been the slower one.
     assert sorted(line.endswith("  <") for line in shown[4:6]) == [False, True]
     assert [line.removesuffix("  <") for line in shown] == [
-        "get.p99 was <time>, the limit is < <time> (#% over, # samples)",
+        "get.p99 was <time>, the limit is < <time> (# times the limit, # samples)",
         "reads.sai3.yaml:13: get.p99 < <time>",
         "",
         "endpoint  share  ops/s  MiB/s  p50  p99  errors",
@@ -95,7 +95,7 @@ def test_a_threshold_may_only_warn(pytester: pytest.Pytester, write_suite: Calla
     result.stdout.fnmatch_lines(
         [
             "suite.sai3.yaml::mixed/get.max",
-            f"  {path}:13: ThresholdWarning: get.max was *, the limit is < 1 ns (*% over, * samples)",
+            f"  {path}:13: ThresholdWarning: get.max was *, the limit is < 1 ns (* times the limit, * samples)",
             "    - {rule: get.max < 1 ns, severity: warn}",
         ],
         consecutive=True,

@@ -160,5 +160,4 @@ def test_a_session_without_suites_does_not_notice_the_plugin(
 
 def test_suites_run_without_xdist(pytester: pytest.Pytester, write_suite: Callable[..., Path]) -> None:
     write_suite("get.max < 10 s")
-    for arguments in (["-pno:xdist"], ["-n0"]):
-        pytester.runpytest_inprocess(*arguments).assert_outcomes(passed=3)
+    pytester.runpytest_inprocess("-pno:xdist").assert_outcomes(passed=3)
