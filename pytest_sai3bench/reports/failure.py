@@ -90,4 +90,6 @@ def _errors(phase: PhaseResult, ops: Collection[str], width: int) -> list[str]:
 
 
 def _fold(text: str, width: int) -> list[str]:
-    return wrap(text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return wrap(
+        " ".join(text.split()), width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )

@@ -10,6 +10,7 @@ import pytest
 # Otherwise each run of pytest inside a test would import all of it again.
 import pytest_sai3bench.plugin.items
 import pytest_sai3bench.plugin.reading  # noqa: F401
+from pytest_sai3bench.fleet import fleet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +39,8 @@ def clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
         monkeypatch.delenv(name, raising=False)
+    # Agents here are near: the long way of an order would be most of a short run.
+    monkeypatch.setattr(fleet, "_START_DELAY_NS", 20_000_000)
 
 
 @pytest.fixture

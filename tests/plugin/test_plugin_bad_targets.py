@@ -23,6 +23,7 @@ workload:
   - {{op: put, path: new/, weight: 1, object_size: 1KiB}}
 """
 _NO_MATCH = "local: suite.sai3.yaml:8: get: data/*.parquet matches none of the 1 objects in data/"
+_REMEDY = "  Correct the path, or let prepare make the objects (prepare.ensure_objects)."
 
 
 @pytest.fixture
@@ -160,7 +161,7 @@ def test_a_profile_that_does_not_exist(
 def test_a_pattern_that_matches_nothing_in_a_folder(refused: Callable[..., list[str]], store: Path) -> None:
     store.joinpath("data").mkdir()
     store.joinpath("data", "one").write_text("precious")
-    assert refused(f"{store.as_uri()}/", path="data/*.parquet") == [_NO_MATCH]
+    assert refused(f"{store.as_uri()}/", path="data/*.parquet") == [_NO_MATCH, _REMEDY]
     assert store.joinpath("data", "one").read_text() == "precious"
 
 
@@ -168,11 +169,12 @@ def test_a_pattern_that_matches_nothing_in_a_bucket(
     refused: Callable[..., list[str]], keys: None, address: str, bucket: str, s3_client: Any
 ) -> None:
     s3_client.put_object(Bucket=bucket, Key="data/one", Body=b"precious")
-    assert refused(f"s3://{address}/{bucket}/", path="data/*.parquet") == [_NO_MATCH]
+    assert refused(f"s3://{address}/{bucket}/", path="data/*.parquet") == [_NO_MATCH, _REMEDY]
     assert [one["Key"] for one in s3_client.list_objects_v2(Bucket=bucket)["Contents"]] == ["data/one"]
 
 
 def test_an_object_that_is_not_there(refused: Callable[..., list[str]], store: Path) -> None:
     assert refused(f"{store.as_uri()}/", path="data/one") == [
-        "local: suite.sai3.yaml:8: get: there is no object data/one"
+        "local: suite.sai3.yaml:8: get: there is no object data/one",
+        _REMEDY,
     ]

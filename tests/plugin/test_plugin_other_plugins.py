@@ -9,15 +9,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("absent", ["benchmark", "capture", "logging"])
-def test_no_other_plugin_is_needed(
-    pytester: pytest.Pytester, write_suite: Callable[..., Path], absent: str
-) -> None:
-    write_suite("get.max < 1 ns")
-    result = pytester.runpytest_inprocess(f"-pno:{absent}")
-    result.assert_outcomes(passed=2, failed=1)
-
-
 def test_without_terminal_the_outcome_is_the_same(
     pytester: pytest.Pytester, write_suite: Callable[..., Path]
 ) -> None:
