@@ -81,7 +81,8 @@ class FileEngine:
             # As in an object store: where nothing is, nothing is listed.
             return
         except OSError as error:
-            raise RequestFailed(*name_error(error)) from error
+            kind, text = name_error(error)
+            raise RequestFailed(kind if kind == "denied" else "other", text) from error
 
     def make_folder(self, folder: str) -> None:
         """See `Engine.make_folder`; every level that is made is remembered."""
@@ -94,7 +95,7 @@ class FileEngine:
                 except FileExistsError:
                     continue
                 except OSError as error:
-                    raise RequestFailed(*name_error(error)) from error
+                    raise RequestFailed("not-writable", name_error(error)[1]) from error
                 self._made.append(path)
 
     def remove_folders(self) -> None:
