@@ -137,7 +137,7 @@ class Fleet:
             if check["kind"]
         ]
         if problems:
-            raise PreflightError("\n".join(problems))
+            raise PreflightError("\n".join(dict.fromkeys(problems)))
 
     def _raise_for_trouble(self, prefix: str = "") -> None:
         if troubles := self._members.troubles:

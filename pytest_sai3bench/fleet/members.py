@@ -96,7 +96,8 @@ class Members:
     @property
     def troubles(self) -> list[str]:
         """What keeps workers from going on, in words."""
-        return [member.trouble for member in self if member.trouble]
+        # Processes of one agent fail alike.
+        return list(dict.fromkeys(member.trouble for member in self if member.trouble))
 
     def open(self, plans: Iterable[WorkerPlan]) -> None:
         """Start a process for each worker; raises `AgentStartError`."""
@@ -211,7 +212,7 @@ class Members:
         if not member.loss:
             hello = member.hello
             process = f" on {hello['host']} (process {hello['pid']})" if hello else ""
-            member.loss = f"{member.plan.agent}{process} {event}"
+            member.loss = f"{member.plan.title}{process} {event}"
 
 
 def _send(member: Member, message: Message) -> None:

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.errors import Problem, SuiteError
+from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints
 from pytest_sai3bench.plan.model import (
     ErrorPolicy,
@@ -26,7 +27,7 @@ from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
@@ -36,8 +37,17 @@ if TYPE_CHECKING:
 _LOCAL_AGENT = "local"
 
 
-def build_plan(loaded: LoadedSuite, *, env: Mapping[str, str], duration_s: float | None = None) -> RunPlan:
-    """Return the plan of a suite's run; ``duration_s`` replaces the suite's own. Raises `SuiteError`."""
+def build_plan(
+    loaded: LoadedSuite,
+    *,
+    env: Mapping[str, str],
+    duration_s: float | None = None,
+    cores: Callable[[], int] = physical_cores,
+) -> RunPlan:
+    """Return the plan of a suite's run; ``duration_s`` replaces the suite's own. Raises `SuiteError`.
+
+    ``cores`` says how many there are on the host of an agent.
+    """
     suite = loaded.suite
     agents = suite.distributed.agents if suite.distributed else ()
     numbers: list[int | None] = list(range(len(agents))) if agents else [None]
@@ -50,30 +60,40 @@ def build_plan(loaded: LoadedSuite, *, env: Mapping[str, str], duration_s: float
             problems.extend(error.problems)
     _raise_for(problems)
     uris = tuple(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
-    workers = []
-    for worker, (number, chosen) in enumerate(zip(numbers, sets, strict=True)):
-        agent = agents[number] if number is not None else None
-        builder = _Stages(loaded, chosen, uris, share=worker, shares=len(numbers))
-        stages = builder.build(duration_s if duration_s is not None else suite.duration)
-        problems += builder.problems
-        workers.append(
-            WorkerPlan(
-                agent=suite.distributed.agent_ids[worker] if suite.distributed else _LOCAL_AGENT,
-                address=agent.address if agent else "localhost",
-                worker=worker,
-                workers=len(numbers),
-                endpoints=chosen.endpoints,
-                strategy=chosen.strategy,
-                lanes=(agent and agent.concurrency_override) or suite.concurrency,
-                seed=_seed_of(suite.seed, worker),
-                stages=stages,
-                errors=_policy(suite.error_handling),
+    wanted = cores() if suite.processes == "auto" else suite.processes
+    # A process without a lane would do nothing.
+    shares = [
+        spread(lanes, min(wanted, lanes))
+        for lanes in ((agent.concurrency_override or suite.concurrency) for agent in agents)
+    ] or [spread(suite.concurrency, min(wanted, suite.concurrency))]
+    workers: list[WorkerPlan] = []
+    total = sum(map(len, shares))
+    for number, chosen, lanes_of in zip(numbers, sets, shares, strict=True):
+        for process, lanes in enumerate(lanes_of):
+            worker = len(workers)
+            builder = _Stages(loaded, chosen, uris, share=worker, shares=total)
+            stages = builder.build(duration_s if duration_s is not None else suite.duration)
+            problems += builder.problems
+            workers.append(
+                WorkerPlan(
+                    agent=suite.distributed.agent_ids[number or 0] if suite.distributed else _LOCAL_AGENT,
+                    address=agents[number].address if number is not None else "localhost",
+                    worker=worker,
+                    workers=total,
+                    endpoints=chosen.endpoints,
+                    strategy=chosen.strategy,
+                    lanes=lanes,
+                    seed=_seed_of(suite.seed, worker),
+                    stages=stages,
+                    errors=_policy(suite.error_handling),
+                    process=process,
+                    processes=len(lanes_of),
+                )
             )
-        )
     plan = RunPlan(suite=loaded.shown, name=suite.name, workers=tuple(workers))
     problems += _mixed_accounts(loaded, plan)
     _raise_for(problems)
-    return replace(plan, notes=tuple(make_notes(plan)))
+    return replace(plan, notes=tuple(make_notes(plan, wanted)))
 
 
 def _raise_for(problems: Iterable[Problem]) -> None:

@@ -199,7 +199,10 @@ class ErrorPolicy:
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight."""
+    """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight.
+
+    ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
+    """
 
     agent: str
     address: str
@@ -213,6 +216,17 @@ class WorkerPlan:
     errors: ErrorPolicy
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
+    process: int = 0
+    processes: int = 1
+
+    @property
+    def title(self) -> str:
+        """The agent, and which of its processes this is when there are several."""
+        return (
+            self.agent
+            if self.processes == 1
+            else f"{self.agent} (worker {self.process + 1} of {self.processes})"
+        )
 
     def to_wire(self) -> dict[str, Any]:
         """Return the plan as builtins that survive JSON unchanged."""

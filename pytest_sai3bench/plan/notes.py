@@ -20,17 +20,24 @@ def split_address(address: str) -> tuple[str, str]:
     return (match["host"].strip("[]"), match["port"] or "") if match else (address, "")
 
 
-def make_notes(plan: RunPlan) -> Iterator[str]:
-    """Yield the notes about a plan."""
-    for worker in plan.workers:
+def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
+    """Yield the notes about a plan for which so many ``processes`` for each agent were wanted."""
+    first_of_agents = [worker for worker in plan.workers if worker.process == 0]
+    for worker in first_of_agents:
         _, port = split_address(worker.address)
         if port:
             yield f"port {port} of {worker.address} is not used: {worker.agent} needs no open port"
-    for worker in plan.workers:
-        if worker.lanes < len(worker.endpoints):
+    for worker in first_of_agents:
+        lanes = sum(other.lanes for other in plan.workers if other.agent == worker.agent)
+        if lanes < len(worker.endpoints):
             yield (
-                f"{worker.agent} keeps {worker.lanes} operations going, fewer than its {len(worker.endpoints)} "
+                f"{worker.agent} keeps {lanes} operations going, fewer than its {len(worker.endpoints)} "
                 "endpoints: some are always idle; raise concurrency"
+            )
+        if worker.processes < processes:
+            yield (
+                f"{worker.agent} has {worker.processes} instead of {processes} processes: "
+                "each keeps at least one operation going; raise concurrency"
             )
     yield from _uneven_load(plan)
 

@@ -96,7 +96,10 @@ def _phase_to_json(phase: PhaseResult) -> Document:
     return {
         "phase": phase.phase,
         "endpoints": list(phase.endpoints),
-        "agents": [asdict(report) | {"notes": list(report.notes)} for report in phase.agents],
+        "agents": [
+            asdict(report) | {"notes": list(report.notes), "worker_cpu": list(report.worker_cpu)}
+            for report in phase.agents
+        ],
         "series": _series_to_json(phase.series, _as_hdr),
         "warmup": _series_to_json(phase.warmup, _as_hdr),
         "errors": [asdict(error) for error in phase.errors],
@@ -117,7 +120,11 @@ def _phase_from_json(document: Document) -> PhaseResult:
         phase=document["phase"],
         endpoints=tuple(document["endpoints"]),
         agents=tuple(
-            AgentReport(**report | {"notes": tuple(report["notes"])}) for report in document["agents"]
+            AgentReport(
+                **report
+                | {"notes": tuple(report["notes"]), "worker_cpu": tuple(report.get("worker_cpu", ()))}
+            )
+            for report in document["agents"]
         ),
         series=_series_from_json(document["series"]),
         warmup=_series_from_json(document["warmup"]),

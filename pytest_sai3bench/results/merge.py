@@ -156,6 +156,10 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         notes=_distinct(note for result in results for note in result["notes"]),
         workers=len(workers),
         cpu_cores=max((result["cpu_cores"] for result in results), default=1),
+        worker_cpu=tuple(
+            result["cpu_s"] * NS_PER_S / wall_ns if wall_ns else 0.0
+            for result, wall_ns in zip(results, walls_ns, strict=True)
+        ),
     )
 
 

@@ -96,7 +96,8 @@ class AgentReport:
 
     ``start_skew_s``: begin of load minus the ordered instant, corrected for ``clock_offset_s`` (agent's clock minus the
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
-    ``cpu_s`` is user and system time of its ``workers`` processes, each of which can keep ``cpu_cores`` cores busy;
+    ``cpu_s`` is user and system time of its ``workers`` processes, ``worker_cpu`` the share of a core that each of them
+    used. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
     ``lanes`` is their concurrency. ``outcome`` is one of
     `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
     """
@@ -119,6 +120,14 @@ class AgentReport:
     notes: tuple[str, ...] = ()
     workers: int = 1
     cpu_cores: int = 1
+    worker_cpu: tuple[float, ...] = ()
+
+    @property
+    def cpu_load(self) -> float:
+        """How busy its processes were, 0 … 1 of what they can use: the busiest, or all together with threads."""
+        if self.cpu_cores > 1:
+            return self.cpu_share * self.workers / self.cpu_cores
+        return max(self.worker_cpu, default=self.cpu_share)
 
     @property
     def cpu_share(self) -> float:

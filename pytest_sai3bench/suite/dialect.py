@@ -62,7 +62,6 @@ _KEYS = {
     "op_log_path": _later(),
     "page_cache_mode": _later(),
     "perf_log": _later(),
-    "processes": _later(1, "single"),
     "processing_mode": _later(),
     "range_engine": _later(),
     "record_count": _never(),

@@ -18,6 +18,7 @@ from pytest_sai3bench.suite.scalars import (
     Name,
     PositiveCount,
     PositiveDuration,
+    Processes,
     Uri,
 )
 from pytest_sai3bench.suite.section import Section
@@ -61,6 +62,14 @@ class Suite(Section):
         description=(
             "operations at one time on each agent. "
             "The lanes of the closed loop; prepare and cleanup have as many."
+        ),
+    )
+    processes: Processes = Field(
+        default=1,
+        description=(
+            "the number of worker processes of each agent, single (one) or auto. "
+            "They share its `concurrency` and its objects. `auto` is one for each physical core of the host. "
+            "In sai3-bench there are no endpoint statistics with more than one."
         ),
     )
     multi_endpoint: MultiEndpoint | None = Field(

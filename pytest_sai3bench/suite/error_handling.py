@@ -15,11 +15,11 @@ class ErrorHandling(Section):
         default=100,
         description=(
             "the number of errors that ends the workload. "
-            "For each agent and phase, the warm-up included. Reaching it fails the run."
+            "For each worker process and phase, the warm-up included. Reaching it fails the run."
         ),
     )
     error_rate_threshold: NonNegative = Field(
-        default=5.0, description="errors per second from which agents pause. Each agent for itself."
+        default=5.0, description="errors per second from which agents pause. Each worker process for itself."
     )
     backoff_duration: Duration = Field(
         default=5.0, description="the length of a pause, such as 5s. No operation begins during it."

@@ -6,7 +6,7 @@ Sizes are bytes, durations seconds.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -29,6 +29,19 @@ def _one_value(what: str, parse: Callable[[Any], _Value]) -> BeforeValidator:
         return parse(value)
 
     return BeforeValidator(read)
+
+
+def _processes(value: object) -> object:
+    word = value.lower() if isinstance(value, str) else value
+    if word in ("auto", "single"):
+        return "auto" if word == "auto" else 1
+    try:
+        count = units.parse_count(cast("int", value))
+    except ValueError:
+        count = 0
+    if count < 1:
+        raise ValueError(f"{found(value)} is no number of processes: expected auto, single, or 1 or more")
+    return count
 
 
 def _choice(what: str, spellings: Mapping[str, str]) -> BeforeValidator:
@@ -84,6 +97,7 @@ Size = Annotated[int, _one_value("a size", units.parse_size)]
 PositiveSize = Annotated[Size, Field(ge=1)]
 Count = Annotated[int, _one_value("a count", units.parse_count)]
 PositiveCount = Annotated[Count, Field(ge=1)]
+Processes = Annotated[Literal["auto"] | int, BeforeValidator(_processes)]
 Duration = Annotated[float, _one_value("a duration", units.parse_duration)]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -139,6 +139,25 @@ def test_the_busiest_agent_is_named_and_its_workers_share_the_load() -> None:
     )
 
 
+def test_one_busy_worker_is_not_hidden_by_idle_ones() -> None:
+    agents = (replace(report("a1", cpu_s=2.4, workers=4), worker_cpu=(0.96, 0.08, 0.08, 0.08)),)
+
+    check = named(replace(GOOD, agents=agents), "generator-cpu")
+
+    assert (check.passed, check.value) == (
+        False,
+        "96.0% of a core per worker (a1), the generator may have been the limit",
+    )
+
+
+def test_workers_of_threads_share_the_cores_of_their_host() -> None:
+    agents = (replace(report("a1", cpu_s=7.2, workers=2), cpu_cores=4, worker_cpu=(2.6, 1.0)),)
+
+    assert named(replace(GOOD, agents=agents), "generator-cpu") == Check(
+        "generator-cpu", True, "90.0% of its 4 cores (a1)", "at most 95%"
+    )
+
+
 def test_an_idle_endpoint_is_counted() -> None:
     assert named(replace(GOOD, endpoints=(A, B, "file:///c/")), "endpoints-used") == Check(
         "endpoints-used", False, "2", "3"

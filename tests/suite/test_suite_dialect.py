@@ -63,8 +63,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("processes", "single"),
-        ("processes", "1"),
         ("repeat", "1"),
         ("verify", "false"),
         ("engine", "default"),
