@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
+from .direct_io import make_buffer, read_direct, refusal, write_direct
 from .file_operations import list_files, name_error, read_file, write_file
 from .messages import DELETE, GET, LIST, PUT, STAT
 from .payload import Payload, make_pool, object_number
@@ -32,13 +34,14 @@ _GRACE_NS = 1_000_000_000
 
 
 class FileEngine:
-    """Implements `engine.Engine` for ``file://`` endpoints."""
+    """Implements `engine.Engine` for ``file://`` and ``direct://`` endpoints."""
 
-    read_sink = "copy"
     threads = True
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
+        self._direct = plan["endpoints"][0]["scheme"] == "direct"
+        self.read_sink = "direct" if self._direct else "copy"
         self._roots = [str(endpoint["root"]) for endpoint in plan["endpoints"]]
         self._made: list[str] = []
         self._pool = memoryview(b"")
@@ -47,8 +50,7 @@ class FileEngine:
         """See `Engine.check`."""
         return [self._check(index, root, write=write) for index, root in enumerate(self._roots)]
 
-    @staticmethod
-    def _check(index: int, root: str, *, write: bool) -> CheckWire:
+    def _check(self, index: int, root: str, *, write: bool) -> CheckWire:
         if not os.path.isdir(root):
             return {"endpoint": index, "kind": "no-folder", "detail": f"there is no folder {root}"}
         if not os.access(root, os.R_OK | os.X_OK):
@@ -59,6 +61,8 @@ class FileEngine:
                 "kind": "not-writable",
                 "detail": f"the folder {root} cannot be written",
             }
+        if self._direct and (detail := refusal(root, write=write)):
+            return {"endpoint": index, "kind": "no-direct", "detail": detail}
         return {"endpoint": index, "kind": "", "detail": ""}
 
     def encode(self, path: str) -> str:
@@ -117,7 +121,10 @@ class FileEngine:
     def run(self, load: Load) -> int:
         """See `Engine.run`."""
         stop = threading.Event()
-        lanes = [_Lane(self._roots, self._pool, load, stop) for _ in range(self._plan["lanes"])]
+        lanes = [
+            _Lane(self._roots, self._pool, load, stop, direct=self._direct)
+            for _ in range(self._plan["lanes"])
+        ]
         before = threading.stack_size(_STACK_BYTES)
         try:
             for lane in lanes:
@@ -152,12 +159,20 @@ class FileEngine:
 class _Lane(threading.Thread):
     """One operation after another, until there is none left."""
 
-    def __init__(self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event) -> None:
+    def __init__(
+        self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event, *, direct: bool
+    ) -> None:
         super().__init__(daemon=True)
         self._roots = roots
         self._load = load
         self._stop_event = stop
-        self._buffer = bytearray(_BUFFER_BYTES)
+        self._read: Callable[[str], int]
+        self._write: Callable[[str, Payload], None]
+        if direct:
+            pages = make_buffer()
+            self._read, self._write = partial(read_direct, buffer=pages), partial(write_direct, buffer=pages)
+        else:
+            self._read, self._write = partial(read_file, buffer=bytearray(_BUFFER_BYTES)), write_file
         self._payload = Payload(pool)
         self._recorder = Recorder(load.window, load.done)
         self.failure: Exception | None = None
@@ -216,9 +231,9 @@ class _Lane(threading.Thread):
             self._payload.begin(object_number(key), size)
         began = monotonic_ns()
         if op == GET:
-            size = read_file(path, self._buffer)
+            size = self._read(path)
         elif op == PUT:
-            write_file(path, self._payload)
+            self._write(path, self._payload)
         elif op == STAT:
             os.stat(path)
         elif op == DELETE:

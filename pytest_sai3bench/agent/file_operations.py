@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from mmap import mmap
 
     from .payload import Payload
 
@@ -31,9 +32,9 @@ def name_error(error: OSError) -> tuple[str, str]:
     return kind, f"{os.strerror(code)}: {error.filename}" if error.filename else os.strerror(code)
 
 
-def read_file(path: str, buffer: bytearray) -> int:
-    """Read a whole file through ``buffer`` and return its size in bytes."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def read_file(path: str, buffer: bytearray | mmap, flags: int = 0) -> int:
+    """Read a whole file through ``buffer`` and return its size in bytes; ``flags`` are further ones to open it with."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
         total = 0
         while True:

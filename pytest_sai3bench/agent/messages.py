@@ -138,6 +138,7 @@ FAILURE_KINDS = (
     "no-bucket",
     "no-folder",
     "not-writable",
+    "no-direct",
     "not-http",
     "no-match",
     "too-many-errors",

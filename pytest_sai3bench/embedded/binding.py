@@ -1,8 +1,8 @@
 """Gives the embedded endpoints of a plan (``s3://embedded-1/bucket/``, ``file://embedded-1/folder/``) their places.
 
-Before binding, ``host`` of an s3 endpoint is ``embedded-K`` and ``root`` of a file endpoint is ``embedded-K/folder/``,
-with K counted from 1. After it, ``host`` and ``port`` are those of the K-th gateway of the one embedded server, and
-``root`` is a folder, which exists, of the K-th mount. ``uri`` stays as it was written.
+Before binding, ``host`` of an s3 endpoint is ``embedded-K`` and ``root`` of a file or direct endpoint is
+``embedded-K/folder/``, with K counted from 1. After it, ``host`` and ``port`` are those of the K-th gateway of the one
+embedded server, and ``root`` is a folder, which exists, of the K-th mount. ``uri`` stays as it was written.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class EmbeddedTargets:
         gateways = [endpoint for endpoint in embedded if endpoint.scheme == "s3"]
         if gateways:
             self._grow_server(_highest(gateways), sorted({endpoint.bucket for endpoint in gateways}))
-        folders = [endpoint for endpoint in embedded if endpoint.scheme == "file"]
+        folders = [endpoint for endpoint in embedded if endpoint.root]
         if folders:
             self._grow_mounts(_highest(folders))
         bound = {endpoint.uri: self._place(endpoint) for endpoint in embedded}

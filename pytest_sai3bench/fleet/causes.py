@@ -13,6 +13,7 @@ _REMEDIES = {
     "unreachable": "There is no route to it from the agent's host: check address and network.",
     "unresolved": "The name is unknown on the agent's host: correct it, or use an IP address.",
     "timeout": "It accepts no request in time: check firewall, load and port.",
+    "no-direct": "Use file://, or a folder on a disk or network file system that takes O_DIRECT.",
     "not-http": "Something else than an S3 server listens there: correct the port.",
     "bad-secret": "The secret key does not belong to the access key: check AWS_SECRET_ACCESS_KEY or the profile.",
     "unknown-key": "The server does not know the access key: check AWS_ACCESS_KEY_ID or the profile.",

@@ -42,7 +42,9 @@ def claim(endpoints: Iterable[Endpoint], now: datetime) -> Iterator[None]:
 
 
 def _lock_file(endpoint: Endpoint) -> Path:
-    target = (endpoint.scheme, endpoint.host, str(endpoint.port), endpoint.bucket, endpoint.root)
+    # A folder is the same target with and without its page cache.
+    scheme = "file" if endpoint.root else endpoint.scheme
+    target = (scheme, endpoint.host, str(endpoint.port), endpoint.bucket, endpoint.root)
     name = blake2b("\0".join(target).encode(errors="surrogateescape"), digest_size=12).hexdigest()
     return Path(tempfile.gettempdir(), f"sai3bench-{name}.lock")
 

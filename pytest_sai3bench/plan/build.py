@@ -116,7 +116,7 @@ class _Stages:
         self._loaded = loaded
         self._uris = uris
         self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
-        self._scheme = chosen.endpoints[0].scheme
+        self._in_folders = bool(chosen.endpoints[0].root)
         self._share, self._shares = share, shares
         # `target` beside endpoints that hold it is what relative paths begin with.
         self._base = below(as_folder(loaded.suite.target or ""), self._own_uris) or ""
@@ -173,7 +173,7 @@ class _Stages:
             elif self._two_pools:
                 pool = "prepared"
             # In an object store a list takes any prefix, in a file system only a folder.
-            if operation.op == "put" or (operation.op == "list" and self._scheme == "file"):
+            if operation.op == "put" or (operation.op == "list" and self._in_folders):
                 path = as_folder(path)
             operations.append(
                 OperationPlan(

@@ -123,9 +123,9 @@ def _build(uri: str, origin: Origin, env: Mapping[str, str]) -> Endpoint:
     uri = uri if stripped.endswith(":") else f"{stripped}/"
     folder = as_folder(parsed.path.strip("/"))
     embedded = parsed.embedded_index is not None
-    if parsed.scheme == "file":
+    if parsed.scheme in ("file", "direct"):
         root = f"embedded-{parsed.embedded_index}/{folder}" if embedded else f"/{folder}"
-        return Endpoint(uri, "file", origin, root=root, embedded=embedded)
+        return Endpoint(uri, parsed.scheme, origin, root=root, embedded=embedded)
     if embedded:
         host, port = f"embedded-{parsed.embedded_index}", 0
     elif parsed.host:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Scheme = Literal["s3", "file"]
+Scheme = Literal["s3", "file", "direct"]
 StageKind = Literal["prepare", "workload", "cleanup"]
 
 
@@ -30,7 +30,7 @@ class Endpoint:
 
     ``uri`` is the text of the suite and the endpoint's identity everywhere, with one slash at the end. ``host`` and
     ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
-    (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file``.
+    (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file`` and ``direct``.
     """
 
     uri: str

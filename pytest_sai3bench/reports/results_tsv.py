@@ -211,7 +211,11 @@ AGENT_STATS = Table[AgentPart](
             lambda report: f"{100 * report.cpu_share:.1f}",
         ),
         _report("max_rss_bytes", "largest memory of its workers", lambda report: report.max_rss_bytes),
-        _report("read_sink", "what became of bodies: `copy` or `discard`", lambda report: report.read_sink),
+        _report(
+            "read_sink",
+            "what became of bodies: `copy`, `discard` or `direct`",
+            lambda report: report.read_sink,
+        ),
         _report("reason", "why it did not complete", lambda report: report.reason),
     ),
 )

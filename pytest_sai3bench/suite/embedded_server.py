@@ -26,7 +26,7 @@ class EmbeddedServer(Section):
         default=0,
         description=(
             "the number of folders. "
-            "Up to 32, written `file://embedded-1/folder/` and so on. All show the same files."
+            "Up to 32, written `file://embedded-1/folder/` and so on, or `direct://`. All show the same files."
         ),
     )
 

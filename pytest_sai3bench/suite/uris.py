@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-Scheme = Literal["s3", "file"]
+Scheme = Literal["s3", "file", "direct"]
 
-_LATER = ("direct", "s3+https", "az", "gs", "gcs")
+_LATER = ("s3+https", "az", "gs", "gcs")
 _EXAMPLES = "file:///mnt/data/ or s3://host:9000/bucket/"
 _HTTP_PORT = 80
 _EMBEDDED = re.compile(r"embedded-(?P<index>0|[1-9][0-9]{0,3})")
@@ -30,7 +30,7 @@ _DNS_BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 class ParsedUri:
     """The parts of an address.
 
-    ``path`` is the rest as written: for ``s3`` what follows the bucket, without a slash in front; for ``file`` the
+    ``path`` is the rest as written: for ``s3`` what follows the bucket, without a slash in front; for folders the
     absolute path, or below a mount of the embedded server what follows its name, without a slash in front.
     ``host`` (an IPv6 address without brackets) and ``port`` are "" and 0 where the environment or the embedded server
     decides; ``embedded_index`` counts from 1.
@@ -53,7 +53,9 @@ def parse_uri(text: str) -> ParsedUri:
     if len(text.split()) != 1 or text != text.strip():
         raise ValueError(f"{text!r} holds a blank: expected a URI such as {_EXAMPLES}")
     if scheme == "file":
-        return _parse_file(text, rest)
+        return _parse_folder("file", text, rest)
+    if scheme == "direct":
+        return _parse_folder("direct", text, rest)
     if scheme == "s3":
         return _parse_s3(text, rest)
     if scheme in _LATER:
@@ -63,15 +65,15 @@ def parse_uri(text: str) -> ParsedUri:
     raise ValueError(f"unknown scheme {scheme!r}: expected a URI such as {_EXAMPLES}")
 
 
-def _parse_file(text: str, rest: str) -> ParsedUri:
+def _parse_folder(scheme: Literal["file", "direct"], text: str, rest: str) -> ParsedUri:
     first, _, path = rest.partition("/")
     if (index := _embedded_index(text, first)) is not None:
-        return ParsedUri("file", path=path, embedded_index=index)
+        return ParsedUri(scheme, path=path, embedded_index=index)
     if first or not rest:
         raise ValueError(
-            f"{text!r} is not an absolute path: expected three slashes, such as file:///mnt/data/"
+            f"{text!r} is not an absolute path: expected three slashes, such as {scheme}:///mnt/data/"
         )
-    return ParsedUri("file", path=rest)
+    return ParsedUri(scheme, path=rest)
 
 
 def _parse_s3(text: str, rest: str) -> ParsedUri:

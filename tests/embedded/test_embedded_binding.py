@@ -105,6 +105,18 @@ def test_file_endpoints_get_folders_that_exist_and_show_the_same_files(tmp_path:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_direct_endpoints_get_the_same_folders_as_file_endpoints(tmp_path: Path) -> None:
+    direct = Endpoint("direct://embedded-1/a/", "direct", ORIGIN, root="embedded-1/a/", embedded=True)
+    with EmbeddedTargets(base_dir=tmp_path) as targets:
+        bound = targets.bind(plan((direct,), (folder("embedded-1/a/"),)))
+        assert targets.mounts
+        root = f"{targets.mounts.paths[0]}/a/"
+        assert [(endpoint.uri, endpoint.scheme, endpoint.root) for endpoint in bound.endpoints] == [
+            ("direct://embedded-1/a/", "direct", root),
+            ("file://embedded-1/a/", "file", root),
+        ]
+
+
 @pytest.mark.parametrize(
     "place", ["embedded-0/", "embedded-01/", "embedded-/", "embedded-x/", "data/", "embedded-1/../precious/"]
 )

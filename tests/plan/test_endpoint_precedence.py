@@ -99,6 +99,7 @@ def test_without_agents_the_run_has_one_local_worker(plan_of: Callable[..., RunP
         (("file:///mnt/a/*", "file:///mnt/b/"), "file:///mnt/", ["a/*", "b/"]),
         (("file:///mnt/a/x", "new/"), "file:///mnt/a/", ["x", "new/"]),
         (("file:///a/x", "file:///b/y"), "file:///", ["a/x", "b/y"]),
+        (("direct:///mnt/a/*", "direct:///mnt/b/"), "direct:///mnt/", ["a/*", "b/"]),
         (("s3://h:9000/bucket/a/*", "s3://h:9000/bucket/b/"), "s3://h:9000/bucket/", ["a/*", "b/"]),
     ],
 )

@@ -102,6 +102,16 @@ def test_a_claim_ends_with_its_block(locks: Path) -> None:
         assert list(locks.iterdir()) == []
 
 
+def test_a_folder_is_one_target_with_and_without_its_page_cache() -> None:
+    direct = Endpoint("direct:///a/", "direct", _ORIGIN, root="/a/")
+    with claim([_folder("/a/")], _NOW), pytest.raises(RunError) as caught, claim([direct], _NOW):
+        pass
+    assert (
+        str(caught.value)
+        == f"direct:///a/ is being measured by process {os.getpid()} since 12:03:04\n{_REMEDY}"
+    )
+
+
 def test_a_claim_that_fails_takes_nothing(locks: Path) -> None:
     with claim([_folder("/b/")], _NOW):
         with pytest.raises(RunError) as caught, claim([_folder("/a/"), _folder("/b/")], _NOW):

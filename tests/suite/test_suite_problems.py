@@ -54,7 +54,11 @@ VALUES = [
         "target: data/",
         "target: 'data/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
     ),
-    ("target: direct:///d/", "target: direct:// is not supported by this version: expected file:// or s3://"),
+    ("target: az://a/d/", "target: az:// is not supported by this version: expected file:// or s3://"),
+    (
+        "target: direct://d/",
+        "target: 'direct://d/' is not an absolute path: expected three slashes, such as direct:///mnt/data/",
+    ),
     (
         "target: file:///d/*",
         "target: 'file:///d/*' is a pattern: expected the address of one folder or bucket",
