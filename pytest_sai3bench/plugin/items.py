@@ -42,6 +42,9 @@ class SuiteItem(pytest.Item):
 
     def setup(self) -> None:
         """Begin the run, unless another item has."""
+        if self.config.getoption("setupplan", default=False):
+            # Asked to show what would be set up, not to do it.
+            return
         try:
             runs_of(self.config).begin(self.run, self)
         except EmbeddedServerMissing as error:

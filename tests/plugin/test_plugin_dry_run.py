@@ -90,6 +90,19 @@ def test_a_dry_run_shows_each_selected_suite_once(
     assert result.outlines.count("workload: 7 s") == 2
 
 
+def test_the_setup_plan_of_pytest_sets_nothing_up(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], store: Path
+) -> None:
+    write_suite()
+    result = pytester.runpytest_inprocess("--setup-plan")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(
+        ["        suite.sai3.yaml::mixed", "        suite.sai3.yaml::mixed/total.errors"]
+    )
+    assert list(store.iterdir()) == []
+    assert not pytester.path.joinpath("sai3-results").exists()
+
+
 def test_a_dry_run_without_terminal_is_silent(
     pytester: pytest.Pytester, write_suite: Callable[..., Path]
 ) -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from pytest_sai3bench.fleet.run import Run
+from pytest_sai3bench.results.model import Check
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,3 +100,49 @@ def test_the_workload_fails_after_a_threshold_that_performed_the_failed_run(
     result = pytester.runpytest_inprocess("suite.sai3.yaml::mixed/get.max", "suite.sai3.yaml::mixed")
     result.assert_outcomes(failed=2)
     assert block(result, "workload mixed") == _WHY
+
+
+def test_a_cleanup_that_fails_is_an_error_and_no_threshold_suffers(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], block: Callable[..., list[str]], store: Path
+) -> None:
+    suite = write_suite("get.max < 10 s")
+    suite.write_text(suite.read_text().replace("cleanup: true", "cleanup: true\n  cleanup_mode: strict"))
+    pytester.makeconftest(
+        """
+        import pathlib, pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_teardown():
+            pathlib.Path("store/data/prepared-00000007.dat").unlink(missing_ok=True)
+        """
+    )
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=3, errors=1)
+    assert "Traceback" not in result.stdout.str()
+    assert block(result, "ERROR at teardown of workload mixed") == [
+        (
+            "cleanup: 1 object could not be removed, the first because: "
+            f"No such file or directory: {store}/data/prepared-00000007.dat"
+        )
+    ]
+
+
+def test_totals_that_contradict_each_other_fail_the_workload_and_leave_no_judgement(
+    pytester: pytest.Pytester,
+    write_suite: Callable[..., Path],
+    block: Callable[..., list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured = Run.result
+    wrong = Check("reconcile-ticks", passed=False, value="1 ops", expected="2 ops")
+    monkeypatch.setattr(Run, "result", lambda run: replace(measured(run), checks=(wrong,)))
+    write_suite("get.max < 10 s")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(failed=3)
+    assert block(result, "workload mixed") == [
+        "the totals of the run contradict each other:",
+        "reconcile-ticks: 1 ops, expected 2 ops",
+    ]
+    assert block(result, "mixed/get.max: get.max < 10 s")[0] == (
+        "the totals do not reconcile: reconcile-ticks is 1 ops, expected 2 ops"
+    )
