@@ -13,7 +13,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
 from .direct_io import make_buffer, read_direct, refusal, write_direct
-from .file_operations import list_files, name_error, read_file, write_file
+from .file_operations import advice_for, list_files, name_error, read_file, write_file
 from .messages import DELETE, GET, LIST, PUT, STAT
 from .payload import Payload, make_pool, object_number
 from .recorder import Recorder, series_base
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .engine import Load
     from .messages import CheckWire
     from .sources import Task
+
+# How a lane reads a file, and writes one.
+_Access = tuple[Callable[[str], int], Callable[[str, Payload], None]]
 
 _BUFFER_BYTES = 256 << 10
 _STACK_BYTES = 256 << 10
@@ -42,6 +45,7 @@ class FileEngine:
         self._plan = plan
         self._direct = plan["endpoints"][0]["scheme"] == "direct"
         self.read_sink = "direct" if self._direct else "copy"
+        self._advice = advice_for(plan["page_cache_mode"])
         self._roots = [str(endpoint["root"]) for endpoint in plan["endpoints"]]
         self._made: list[str] = []
         self._pool = memoryview(b"")
@@ -122,8 +126,7 @@ class FileEngine:
         """See `Engine.run`."""
         stop = threading.Event()
         lanes = [
-            _Lane(self._roots, self._pool, load, stop, direct=self._direct)
-            for _ in range(self._plan["lanes"])
+            _Lane(self._roots, self._pool, load, stop, self._access()) for _ in range(self._plan["lanes"])
         ]
         before = threading.stack_size(_STACK_BYTES)
         try:
@@ -133,6 +136,14 @@ class FileEngine:
         finally:
             threading.stack_size(before)
             stop.set()
+
+    def _access(self) -> _Access:
+        """Return how one lane reads and writes files, with a buffer of its own."""
+        if self._direct:
+            pages = make_buffer()
+            return partial(read_direct, buffer=pages), partial(write_direct, buffer=pages)
+        read = partial(read_file, buffer=bytearray(_BUFFER_BYTES))
+        return partial(read, advice=self._advice) if self._advice else read, write_file
 
     @staticmethod
     def _oversee(lanes: list[_Lane], load: Load, stop: threading.Event) -> int:
@@ -160,19 +171,13 @@ class _Lane(threading.Thread):
     """One operation after another, until there is none left."""
 
     def __init__(
-        self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event, *, direct: bool
+        self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event, access: _Access
     ) -> None:
         super().__init__(daemon=True)
         self._roots = roots
         self._load = load
         self._stop_event = stop
-        self._read: Callable[[str], int]
-        self._write: Callable[[str, Payload], None]
-        if direct:
-            pages = make_buffer()
-            self._read, self._write = partial(read_direct, buffer=pages), partial(write_direct, buffer=pages)
-        else:
-            self._read, self._write = partial(read_file, buffer=bytearray(_BUFFER_BYTES)), write_file
+        self._read, self._write = access
         self._payload = Payload(pool)
         self._recorder = Recorder(load.window, load.done)
         self.failure: Exception | None = None

@@ -32,17 +32,34 @@ def name_error(error: OSError) -> tuple[str, str]:
     return kind, f"{os.strerror(code)}: {error.filename}" if error.filename else os.strerror(code)
 
 
-def read_file(path: str, buffer: bytearray | mmap, flags: int = 0) -> int:
-    """Read a whole file through ``buffer`` and return its size in bytes; ``flags`` are further ones to open it with."""
+def advice_for(mode: str) -> int:
+    """Return the hint of ``posix_fadvise`` that a plan's ``page_cache_mode`` stands for; 0, the normal one, is none."""
+    if mode in ("", "normal"):
+        return 0
+    advice: int = getattr(os, f"POSIX_FADV_{'sequential' if mode == 'auto' else mode}".upper())
+    return advice
+
+
+def read_file(path: str, buffer: bytearray | mmap, flags: int = 0, advice: int = 0) -> int:
+    """Read a whole file through ``buffer`` and return its size in bytes.
+
+    ``flags`` are further ones to open it with; ``advice`` is given before the first read, and where it is to drop the
+    file's pages, again after the last: so they come from the storage, and do not stay.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
+        if advice:
+            os.posix_fadvise(fd, 0, 0, advice)
         total = 0
         while True:
             count = os.readv(fd, [buffer])
             total += count
             # A regular file gives less than asked for only at its end.
             if count < len(buffer):
-                return total
+                break
+        if advice and advice == os.POSIX_FADV_DONTNEED:
+            os.posix_fadvise(fd, 0, 0, advice)
+        return total
     finally:
         os.close(fd)
 

@@ -83,6 +83,7 @@ def build_plan(
                     endpoints=chosen.endpoints,
                     strategy=chosen.strategy,
                     lanes=lanes,
+                    page_cache_mode=suite.page_cache_mode or "",
                     seed=_seed_of(suite.seed, worker),
                     stages=stages,
                     errors=_policy(suite.error_handling),

@@ -202,6 +202,7 @@ class WorkerPlan:
     """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight.
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
+    ``page_cache_mode`` is the hint for reads of files, empty for none.
     """
 
     agent: str
@@ -218,6 +219,7 @@ class WorkerPlan:
     request_timeout_s: float = 120.0
     process: int = 0
     processes: int = 1
+    page_cache_mode: str = ""
 
     @property
     def title(self) -> str:
@@ -242,6 +244,7 @@ class WorkerPlan:
             "errors": self.errors.to_wire(),
             "connect_timeout_s": self.connect_timeout_s,
             "request_timeout_s": self.request_timeout_s,
+            "page_cache_mode": self.page_cache_mode,
         }
 
 

@@ -60,7 +60,6 @@ _KEYS = {
     "namespace": _refused("shared"),
     "objects": _never(),
     "op_log_path": _later(),
-    "page_cache_mode": _later(),
     "perf_log": _later(),
     "processing_mode": _later(),
     "range_engine": _later(),

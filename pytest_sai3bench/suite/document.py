@@ -16,6 +16,7 @@ from pytest_sai3bench.suite.scalars import (
     Duration,
     Marker,
     Name,
+    PageCacheMode,
     PositiveCount,
     PositiveDuration,
     Processes,
@@ -70,6 +71,15 @@ class Suite(Section):
             "the number of worker processes of each agent, single (one) or auto. "
             "They share its `concurrency` and its objects. `auto` is one for each physical core of the host. "
             "In sai3-bench there are no endpoint statistics with more than one."
+        ),
+    )
+    page_cache_mode: PageCacheMode | None = Field(
+        default=None,
+        description=(
+            "auto, sequential, random, dontneed or normal. "
+            "The hint to the system with every read of a `file://` endpoint. `dontneed` drops the file from the page "
+            "cache before and after it is read; `auto` is sequential; `normal` is none, as is the default. "
+            "In sai3-bench it has no effect beside `multi_endpoint`."
         ),
     )
     multi_endpoint: MultiEndpoint | None = Field(

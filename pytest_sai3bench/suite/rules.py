@@ -87,6 +87,17 @@ def _embedded_addresses_exist(suite: Suite) -> Iterator[Finding]:
             )
 
 
+def _page_cache_has_files(suite: Suite) -> Iterator[Finding]:
+    if suite.page_cache_mode is None:
+        return
+    schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
+    if "direct" in schemes:
+        text = "cannot be had with direct://, which goes past the page cache: expected file://, or no page_cache_mode"
+        yield Finding(("page_cache_mode",), f"'page_cache_mode: {suite.page_cache_mode}' {text}")
+    elif schemes and "file" not in schemes:
+        yield Finding(("page_cache_mode",), "'page_cache_mode' has no effect without file://", "warning")
+
+
 def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     """Yield every URI of a suite with its place."""
     texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
@@ -116,4 +127,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
     (("embedded_server",), _embedded_addresses_exist),
+    (("page_cache_mode", "target", "multi_endpoint", "distributed"), _page_cache_has_files),
 )

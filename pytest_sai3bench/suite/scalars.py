@@ -132,3 +132,9 @@ CleanupMode = Annotated[
         },
     ),
 ]
+PageCacheMode = Annotated[
+    Literal["auto", "sequential", "random", "dontneed", "normal"],
+    _choice(
+        "page cache mode", {mode: mode for mode in ("auto", "sequential", "random", "dontneed", "normal")}
+    ),
+]

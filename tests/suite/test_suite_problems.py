@@ -63,6 +63,10 @@ VALUES = [
         "target: file:///d/*",
         "target: 'file:///d/*' is a pattern: expected the address of one folder or bucket",
     ),
+    (
+        "page_cache_mode: hot",
+        "page_cache_mode: unknown page cache mode 'hot': expected one of auto, sequential, random, dontneed, normal",
+    ),
     ("multi_endpoint: {}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
     ("multi_endpoint: {endpoints: }", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
     ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
@@ -390,6 +394,31 @@ prepare:
         "warning s.yaml:2: workload[0].object_size: 'object_size' has no effect beside 'size_spec': expected one of them",
         "warning s.yaml:5: prepare.ensure_objects[0].max_size: 'max_size' has no effect beside 'size_spec': expected one of them",
     ]
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("file:///d/", []),
+        (
+            "direct:///d/",
+            [
+                (
+                    "error s.yaml:2: page_cache_mode: 'page_cache_mode: random' cannot be had with direct://, which goes "
+                    "past the page cache: expected file://, or no page_cache_mode"
+                )
+            ],
+        ),
+        (
+            "s3://h:1/bucket/",
+            ["warning s.yaml:2: page_cache_mode: 'page_cache_mode' has no effect without file://"],
+        ),
+    ],
+)
+def test_hints_about_the_page_cache_are_for_files_that_go_through_it(
+    tmp_path: Path, uri: str, told: list[str]
+) -> None:
+    assert problems_of(tmp_path, f"{GET}page_cache_mode: Random\ntarget: {uri}\n") == told
 
 
 def test_embedded_addresses_need_the_server(tmp_path: Path) -> None:
