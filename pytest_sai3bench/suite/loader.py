@@ -15,7 +15,7 @@ from pytest_sai3bench.suite.rules import check
 from pytest_sai3bench.suite.tree import read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -41,10 +41,19 @@ class LoadedSuite:
         return self.marks.where(place)
 
 
+class UnusableSuiteError(SuiteError):
+    """A suite with errors in it; ``readable`` is what is left when the parts with errors are taken out."""
+
+    def __init__(self, problems: Sequence[Problem], readable: LoadedSuite) -> None:
+        super().__init__(problems)
+        self.readable = readable
+
+
 def load(path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str = "") -> LoadedSuite:
     """Read and check a suite file; raises SuiteError with all its problems, warnings among them.
 
-    ``strict`` turns tolerated oddities, such as unknown keys, into errors.
+    ``strict`` turns tolerated oddities, such as unknown keys, into errors. What is readable beside an error comes with
+    it, as `UnusableSuiteError`.
     """
     file = shown or str(path)
     text = _read(path, file)
@@ -58,10 +67,11 @@ def load(path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str
         for finding in findings
         if finding.severity != "error" or finding.place not in tree.unresolved
     ]
-    if any(problem.severity == "error" for problem in problems):
-        raise SuiteError(problems)
     warnings = tuple(sorted(problems, key=lambda problem: (problem.location.line, problem.location.column)))
-    return LoadedSuite(path, file, text, suite, warnings, tree.marks)
+    loaded = LoadedSuite(path, file, text, suite, warnings, tree.marks)
+    if any(problem.severity == "error" for problem in problems):
+        raise UnusableSuiteError(problems, loaded)
+    return loaded
 
 
 def _read(path: Path, file: str) -> str:

@@ -80,6 +80,15 @@ def compile_rules(
     return tuple(_with_unique_ids(compiled)), tuple(problems)
 
 
+def find_misspelt(texts: Sequence[RuleText]) -> Iterator[Problem]:
+    """Yield the problems of texts that are no rules at all, whatever the workload."""
+    for entry in texts:
+        try:
+            parse(entry.text)
+        except RuleError as error:
+            yield Problem(entry.location, entry.path, str(error))
+
+
 def check(rule: Rule, *, operations: Sequence[str], endpoints: Sequence[str], agents: Sequence[str]) -> None:
     """Raise `RuleError` for a rule that can never be evaluated in this workload."""
     source = rule.source

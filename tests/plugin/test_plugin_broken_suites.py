@@ -15,6 +15,15 @@ duration: 10 parsecs
 workload:
   - {op: rename, path: "data/*", weight: 1}
   - {op: get, path: "data/*", weight: many}
+thresholds:
+  - get.p99 < 20 ms
+  - get.p98 < 20 ms
+"""
+_NOWHERE = """\
+workload:
+  - {op: get, path: "data/*", weight: 1}
+thresholds:
+  - get.p99 < 20
 """
 _UNKNOWN_KEY = "suite.sai3.yaml:12: durration: unknown key 'durration', did you mean 'duration'?"
 
@@ -39,10 +48,25 @@ def test_a_broken_suite_stops_the_session_and_shows_all_its_problems(
             "broken.sai3.yaml:6: workload[1].weight: 'many' is not a count: "
             "expected a whole number such as 16 or 64,000"
         ),
+        "broken.sai3.yaml:9: thresholds[1]: col 5: 'p98' is not a metric; did you mean 'p95' or 'p99'?",
     ]
     result.assert_outcomes(errors=1)
     assert "Traceback" not in result.stdout.str()
     assert not pytester.path.joinpath("sai3-results").exists()
+
+
+def test_what_is_wrong_with_the_plan_and_with_the_rules_is_shown_together(
+    pytester: pytest.Pytester, block: Callable[..., list[str]]
+) -> None:
+    pytester.path.joinpath("nowhere.sai3.yaml").write_text(_NOWHERE)
+    result = pytester.runpytest_inprocess()
+    assert block(result, "ERROR collecting nowhere.sai3.yaml") == [
+        (
+            "nowhere.sai3.yaml:1: nothing says where the storage is: "
+            "expected 'target', 'multi_endpoint' or paths that are URIs"
+        ),
+        "nowhere.sai3.yaml:4: thresholds[0]: col 11: a time needs a unit: write 20 ms or 20 s",
+    ]
 
 
 def test_good_suites_run_beside_a_broken_one_when_asked_to(
