@@ -24,12 +24,20 @@ class ThresholdWarning(pytest.PytestWarning):
     """A threshold that was not met, but only warns."""
 
 
-class ThresholdFailed(Exception):
-    """A threshold was not met, or could not be judged."""
+class ThresholdUnmetError(Exception):
+    """A threshold that did not pass; it never leaves its item."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+
+
+class ThresholdFailed(ThresholdUnmetError):
+    """A threshold was not met."""
+
+
+class ThresholdInconclusive(ThresholdUnmetError):
+    """A threshold could not be judged: what is expected to fail has not failed then."""
 
 
 class SuiteItem(pytest.Item):
@@ -66,7 +74,7 @@ class SuiteItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show what users can act on without a traceback; a bug of ours keeps its own."""
-        if isinstance(excinfo.value, ThresholdFailed):
+        if isinstance(excinfo.value, ThresholdUnmetError):
             return failure_block(
                 excinfo.value.verdict,
                 self.run.result().workload,
@@ -119,7 +127,7 @@ class ThresholdItem(SuiteItem):
         if "warn" in (choice, verdict.severity):
             self._warn(verdict)
         else:
-            raise ThresholdFailed(verdict)
+            raise _unmet(verdict)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return file, line of the threshold and title."""
@@ -135,9 +143,13 @@ class ThresholdItem(SuiteItem):
             warnings.warn_explicit(ThresholdWarning(verdict.reason), None, str(self.path), self._line)
         except ThresholdWarning:
             # The user's filters turn warnings into errors.
-            raise ThresholdFailed(verdict) from None
+            raise _unmet(verdict) from None
 
 
 def _skipped(reason: str) -> BaseException:
     # Without the item's location, the summary of skipped tests names a line of this file.
     return pytest.skip.Exception(reason, _use_item_location=True)
+
+
+def _unmet(verdict: Verdict) -> ThresholdUnmetError:
+    return (ThresholdFailed if verdict.outcome == "failed" else ThresholdInconclusive)(verdict)

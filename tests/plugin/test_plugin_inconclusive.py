@@ -56,3 +56,13 @@ def test_an_inconclusive_threshold_may_only_warn(pytester: pytest.Pytester, suit
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=3, warnings=1)
     assert f"  {suite}:10: ThresholdWarning: {_REASON}" in result.outlines
+
+
+def test_an_inconclusive_threshold_is_not_the_failure_that_was_expected(
+    pytester: pytest.Pytester, suite: Path
+) -> None:
+    text = suite.read_text().replace("- delete.p99 < 1 h", "- {rule: delete.p99 < 1 h, xfail: firmware 4.2}")
+    suite.write_text(text)
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=2, failed=1)
