@@ -3,7 +3,7 @@ from __future__ import annotations
 import socket
 import struct
 import threading
-from collections import deque
+from collections import Counter, deque
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from pytest_sai3bench.agent.balance import make_balancer
+from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.messages import SECTIONS
@@ -352,10 +352,23 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             # Without pauses, unless a test is about them.
             rules = errors or model.ErrorPolicy(max_total_errors=1 << 30, error_rate_threshold=1e9)
             policy = ErrorPolicy(rules.to_wire(), Random(1))
-            balancer = make_balancer(strategy, len(places), 0, threads=False)
+            balancer, in_flight = make_balancer(strategy, len(places), 0, threads=False), Counter[int]()
+
+            def acquire() -> int:
+                endpoint = balancer.acquire()
+                in_flight[endpoint] += 1
+                return endpoint
+
+            def release(endpoint: int) -> None:
+                in_flight[endpoint] -= 1
+                balancer.release(endpoint)
+
+            counted = Balancer(acquire, release)
             window = Window(began_ns, began_ns, end_ns)
-            cut_off = loop.run(Load(Listed(tasks), window, reins.done, balancer, policy, reins))
+            cut_off = loop.run(Load(Listed(tasks), window, reins.done, counted, policy, reins))
             reins.check(0)
+            # However an operation ended, its endpoint is no longer busy with it.
+            assert set(in_flight.values()) <= {0}
             return LoopRun(reins, policy, cut_off, (monotonic_ns() - began_ns) / 1e9)
 
         yield run

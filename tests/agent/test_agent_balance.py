@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.balance import least_connections, make_balancer
@@ -12,6 +12,7 @@ from pytest_sai3bench.agent.balance import least_connections, make_balancer
 endpoint_counts = st.integers(1, 9)
 
 
+@settings(deadline=None)
 @given(endpoint_counts, st.integers(0, 20), st.integers(0, 100))
 def test_round_robin_is_fair_to_one_operation_and_begins_where_told(
     endpoints: int, worker: int, operations: int
@@ -25,6 +26,7 @@ def test_round_robin_is_fair_to_one_operation_and_begins_where_told(
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
+@settings(deadline=None)
 @given(endpoint_counts, st.lists(st.one_of(st.none(), st.integers(0, 1000)), max_size=100))
 def test_least_connections_never_takes_a_busier_endpoint_and_turns_among_equals(
     endpoints: int, steps: list[int | None]

@@ -6,7 +6,8 @@ import queue
 import socket
 import sys
 import threading
-from time import monotonic_ns
+from dataclasses import replace
+from time import monotonic, monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIZE = SizePlan("fixed", 100, 100)
-PATIENCE_S = 20.0
+# Less than the silence after which an agent ends by itself.
+PATIENCE_S = 10.0
 SECOND_NS = 1_000_000_000
 
 
@@ -54,8 +56,9 @@ class Controller:
 
     def receive(self, *skip: str) -> dict[str, Any]:
         """Return the next message but signs of life."""
+        deadline = monotonic() + PATIENCE_S
         while True:
-            message: dict[str, Any] = json.loads(self._arrived.get(timeout=PATIENCE_S))
+            message: dict[str, Any] = json.loads(self._arrived.get(timeout=max(0, deadline - monotonic())))
             if message["type"] not in {"alive", *skip}:
                 return message
 
@@ -145,7 +148,7 @@ def test_a_whole_conversation(talk: Callable[..., Controller], tmp_path: Path) -
         assert pong["number"] == number
         assert before <= pong["now_ns"] <= monotonic_ns()
     workload = StagePlan(
-        "workload", duration_s=0.2, warmup_s=0.1, operations=(op("get", "data/"), op("put", "new/"))
+        "workload", duration_s=0.3, warmup_s=0.1, operations=(op("get", "data/"), op("put", "new/"))
     )
     controller.prepare([PREPARE, workload, CLEANUP], tmp_path)
 
@@ -181,8 +184,8 @@ def test_a_whole_conversation(talk: Callable[..., Controller], tmp_path: Path) -
         sections = {section for tick in ticks for section in tick["sections"]}
         assert sections == set(result["sections"])
         if stage == 1:
-            assert result["window_ns"] == [at_ns + 100_000_000, at_ns + 300_000_000]
-            assert {"warmup", "measured"} <= sections
+            assert result["window_ns"] == [at_ns + 100_000_000, at_ns + 400_000_000]
+            assert "measured" in sections
     controller.send("bye")
     controller.expect("bye")
     controller.assert_over()
@@ -266,7 +269,7 @@ def test_the_rest_after_a_stage_lasts_as_long_as_planned(
 ) -> None:
     controller = talk()
     stage = StagePlan("prepare", objects=PREPARE.objects, delay_s=0.2)
-    controller.prepare([stage, stage], tmp_path)
+    controller.prepare([stage, replace(stage, delay_s=3600)], tmp_path)
     controller.start(0)
     result = controller.expect("result", "tick")
     controller.expect("rested")

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.patterns import parse_pattern
@@ -36,6 +36,7 @@ others = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(stems, st.integers(0, (1 << 32) - 1))
 def test_a_numbered_name_says_its_number(stem: str, number: int) -> None:
     name = numbered_name(stem, number)
@@ -43,6 +44,7 @@ def test_a_numbered_name_says_its_number(stem: str, number: int) -> None:
     assert parse_numbered(name) == (stem, number)
 
 
+@settings(deadline=None)
 @given(others)
 def test_other_names_have_no_number(name: str) -> None:
     found = parse_numbered(name)
@@ -63,6 +65,7 @@ def test_names_that_prepare_would_not_make_have_no_number(name: str) -> None:
     assert parse_numbered(name) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(numbered, others), unique=True))
 def test_a_pool_holds_each_name_once(names: list[str]) -> None:
     pool = NamePool(names)
@@ -70,6 +73,7 @@ def test_a_pool_holds_each_name_once(names: list[str]) -> None:
     assert sorted(pool[position] for position in range(len(pool))) == sorted(names)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.one_of(numbered, others), unique=True), st.integers(1, 5), st.randoms(use_true_random=False)
 )
@@ -85,6 +89,7 @@ def test_shares_of_a_pool_are_the_same_on_every_host(names: list[str], workers: 
     assert sorted(name for share in shares for name in share) == sorted(names)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(1, 7))
 def test_shares_of_what_prepare_made_are_equal(count: int, workers: int) -> None:
     pool = NamePool(numbered_name("data/prepared-", number) for number in range(count))
@@ -138,6 +143,7 @@ def test_what_a_star_stands_for(path: str, matching: list[str], others: list[str
 words = st.text(st.sampled_from("ab/.%2"), max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(words, min_size=2, max_size=4), st.text(st.sampled_from("ab/.%2"), max_size=12))
 def test_a_star_matches_what_a_shell_star_matches_slashes_included(parts: list[str], name: str) -> None:
     path = "*".join(parts)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.pools import numbered_name
@@ -143,6 +143,7 @@ def objects(count: int, folder: str = "d e/", share: int = 0, shares: int = 1) -
     return ObjectSet(folder, "prepared", count, SIZE, "s.yaml:1", share, shares).to_wire()
 
 
+@settings(deadline=None)
 @given(st.integers(0, 50), st.sets(st.integers(0, 60)), st.integers(1, 5))
 def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[int], shares: int) -> None:
     others = [

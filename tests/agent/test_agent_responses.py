@@ -349,7 +349,7 @@ fragments = st.lists(
 )
 
 
-@settings(max_examples=500)
+@settings(deadline=None, max_examples=500)
 @given(
     st.sampled_from(
         ["HTTP/1.1 200 OK", "HTTP/1.1 206 Partial", "HTTP/1.1 200", "HTTP/1.0 200 OK", "HTTP/1.1 204 X"]

@@ -8,7 +8,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
@@ -95,6 +95,7 @@ def test_a_list_takes_its_folder_and_a_put_is_new_every_time() -> None:
     assert all(key.startswith("new/obj_") and size == 1000 for _, key, size in puts)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 5))
 def test_workers_delete_every_object_exactly_once(count: int, workers: int) -> None:
     pools = [
@@ -164,6 +165,7 @@ def test_names_of_puts_are_all_different_across_entries_workers_and_runs() -> No
     assert len(names) == 20_000
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), max_size=4), st.integers(0, 60), st.integers(0, 90))
 def test_removals_name_exactly_what_was_issued(sets: list[int], puts: int, prepared: int) -> None:
     mix = make_mix(
