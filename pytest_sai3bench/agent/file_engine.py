@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from .direct_io import make_buffer, read_direct, refusal, write_direct
 from .file_operations import advice_for, list_files, name_error, read_file, write_file
 from .messages import DELETE, GET, LIST, PUT, STAT
-from .payload import Payload, make_pool, object_number
+from .payload import PLAIN, Payload, make_pool, object_number
 from .recorder import Recorder, series_base
 from .s3_client import RequestFailed
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .engine import Load
     from .messages import CheckWire
+    from .payload import Pool
     from .sources import Task
 
 # How a lane reads a file, and writes one.
@@ -48,7 +49,7 @@ class FileEngine:
         self._advice = advice_for(plan["page_cache_mode"])
         self._roots = [str(endpoint["root"]) for endpoint in plan["endpoints"]]
         self._made: list[str] = []
-        self._pool = memoryview(b"")
+        self._pool: Pool | None = None
 
     def check(self, *, write: bool) -> list[CheckWire]:
         """See `Engine.check`."""
@@ -119,11 +120,12 @@ class FileEngine:
 
     def open(self) -> None:
         """See `Engine.open`."""
-        if not self._pool:
-            self._pool = make_pool(self._plan["seed"])
+        if self._pool is None:
+            self._pool = make_pool(self._plan)
 
     def run(self, load: Load) -> int:
         """See `Engine.run`."""
+        assert self._pool is not None
         stop = threading.Event()
         lanes = [
             _Lane(self._roots, self._pool, load, stop, self._access()) for _ in range(self._plan["lanes"])
@@ -171,7 +173,7 @@ class _Lane(threading.Thread):
     """One operation after another, until there is none left."""
 
     def __init__(
-        self, roots: list[str], pool: memoryview, load: Load, stop: threading.Event, access: _Access
+        self, roots: list[str], pool: Pool, load: Load, stop: threading.Event, access: _Access
     ) -> None:
         super().__init__(daemon=True)
         self._roots = roots
@@ -230,10 +232,10 @@ class _Lane(threading.Thread):
 
     def _perform(self, task: Task, root: str) -> tuple[int, int]:
         """Carry the operation out; return bytes moved and the instant at which it began."""
-        op, key, size = task
+        op, key, size, shape = task
         path = root + key
         if op == PUT:
-            self._payload.begin(object_number(key), size)
+            self._payload.begin(object_number(key), size, shape or PLAIN)
         began = monotonic_ns()
         if op == GET:
             size = self._read(path)

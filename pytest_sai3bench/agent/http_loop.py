@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from .connection import CONNECTING, IDLE, Closed, Connection
 from .messages import GET, LIST, PUT, STAT
-from .payload import Payload, object_number
+from .payload import PLAIN, Payload, object_number
 from .poller import READ, WRITE, make_poller
 from .recorder import Recorder, series_base
 from .response import BadResponse
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .engine import Control, Load
+    from .payload import Pool
     from .s3_requests import S3Requests
     from .sources import Task
 
@@ -44,7 +45,7 @@ class HttpLoop:
         addresses: Sequence[tuple[int, tuple[object, ...]]],
         *,
         lanes: int,
-        pool: memoryview,
+        pool: Pool,
         connect_timeout_s: float,
         request_timeout_s: float,
     ) -> None:
@@ -189,7 +190,7 @@ class HttpLoop:
         """Send the request of the connection's task."""
         task = connection.task
         assert task is not None
-        op, key, size = task
+        op, key, size, shape = task
         requests = self._requests[connection.endpoint]
         if op == GET:
             data = requests.object(GET, key)
@@ -198,7 +199,7 @@ class HttpLoop:
             connection.expect()
             data = requests.put(key, size)
             payload = self._payloads.pop() if self._payloads else Payload(self._pool)
-            payload.begin(object_number(key), size)
+            payload.begin(object_number(key), size, shape or PLAIN)
             if size <= _INLINE_BYTES:
                 data += payload.chunk()
                 self._payloads.append(payload)

@@ -1,26 +1,81 @@
-"""Data for PUTs: unique per object and 4 KiB block, repeatable, and cheap.
+"""Data of objects: unique per object and block, repeatable from seed, key and offset, and cheap to make.
 
-A pool of random bytes is made once. An object's content is the pool, repeated, with the first 16 bytes of every 4 KiB
-block replaced by the object's number and the block's number; so no two aligned blocks are alike. What the repetition
-means for storage that compresses or finds similar blocks stands in docs/explanation/measurement.md.
+A pool of random bytes is made once. An object walks through the pool from a place of its own, and takes a step aside
+in every lap; each sector of 512 bytes then begins with a word from elsewhere in the pool, and each block of 4 KiB with
+the object's number and the block's. What storage that reduces data can still see in it stands in
+docs/explanation/measurement.md, together with what a `Shape` asks for.
 """
 
 from __future__ import annotations
 
 import random
 from array import array
+from functools import cached_property
 from hashlib import blake2b
+from typing import Any, NamedTuple
 
-POOL_BYTES = 1 << 20
+POOL_BYTES = 8 << 20
+# The unit of `Shape`, aligned to the object.
 BLOCK_BYTES = 4096
-# Upper bound of what one call of `chunk` returns.
+SECTOR_BYTES = 512
+# Upper bound of what one call of `chunk` returns; it divides the pool.
 CHUNK_BYTES = 128 << 10
+# Odd, so that sectors that meet the same place of the pool again meet it at another byte.
+STEP_BYTES = 37_799
+STAMP_BYTES = 16
 _WORDS_PER_BLOCK = BLOCK_BYTES // 8
+_WORDS_PER_SECTOR = SECTOR_BYTES // 8
+_POOL_WORDS = POOL_BYTES // 8
+_ZEROS = memoryview(bytes(CHUNK_BYTES))
 
 
-def make_pool(seed: int) -> memoryview:
-    """Return `POOL_BYTES` of random data that depend on ``seed`` alone."""
-    return memoryview(random.Random(seed).randbytes(POOL_BYTES))  # noqa: S311 - test data, not a secret
+class Shape(NamedTuple):
+    """What data are like: all ``zero``; or one of ``dedup`` blocks new, and one of ``compress`` bytes of a block."""
+
+    zero: bool = False
+    dedup: int = 1
+    compress: int = 1
+
+
+PLAIN = Shape()
+
+
+class Pool:
+    """Random bytes that depend on ``seed`` alone, made when they are first asked for.
+
+    After the end comes the beginning again, for a chunk's length.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+
+    @cached_property
+    def data(self) -> memoryview:
+        """The pool as bytes."""
+        rng = random.Random(self._seed)  # noqa: S311 - test data, not a secret
+        data = bytearray(POOL_BYTES + CHUNK_BYTES)
+        # Piece by piece: the generator needs several times the memory of what it makes.
+        for start in range(0, POOL_BYTES, CHUNK_BYTES):
+            data[start : start + CHUNK_BYTES] = rng.randbytes(CHUNK_BYTES)
+        data[POOL_BYTES:] = data[:CHUNK_BYTES]
+        return memoryview(data).toreadonly()
+
+    @cached_property
+    def words(self) -> memoryview:
+        """The pool as 64-bit words."""
+        return self.data.cast("Q")
+
+
+def make_pool(plan: dict[str, Any]) -> Pool:
+    """Return the pool of a plan; it is ready when objects will be written, so that the first is not slower."""
+    pool = Pool(plan["data_seed"])
+    if any(
+        (stage["kind"] == "prepare" and stage["create"])
+        or any(each["op"] == "put" and each["weight"] for each in stage["operations"])
+        for stage in plan["stages"]
+    ):
+        assert pool.words
+    return pool
 
 
 def object_number(key: str) -> int:
@@ -31,38 +86,79 @@ def object_number(key: str) -> int:
 class Payload:
     """Content of one object after another, in one reused buffer; for one thread and one object at a time."""
 
-    def __init__(self, pool: memoryview) -> None:
+    def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._buffer = bytearray(0)
-        self._view = memoryview(self._buffer)
+        self._view = self._words = memoryview(b"")
+        self._shape = PLAIN
         self._number = 0
         self._size = 0
+        self._unique = BLOCK_BYTES
         self._offset = 0
 
-    def begin(self, number: int, size_bytes: int) -> None:
-        """Start with the object ``number`` of ``size_bytes``."""
+    def begin(self, number: int, size_bytes: int, shape: Shape = PLAIN, offset: int = 0) -> None:
+        """Start with the object ``number`` of ``size_bytes`` at ``offset``, which is the border of a block."""
         self._number = number
         self._size = size_bytes
-        self._offset = 0
-        wanted = min(size_bytes, CHUNK_BYTES)
-        if len(self._buffer) < wanted:
+        self._shape = shape
+        self._offset = offset
+        wanted = size_bytes if size_bytes < CHUNK_BYTES else CHUNK_BYTES
+        if len(self._view) < wanted:
             # Whole blocks, so that stamps can be written as strided words.
-            self._buffer = bytearray(-(-wanted // BLOCK_BYTES) * BLOCK_BYTES)
-            self._view = memoryview(self._buffer)
+            self._view = memoryview(bytearray(_whole_blocks(wanted)))
+            self._words = self._view.cast("Q")
+        blocks = -(-size_bytes // BLOCK_BYTES)
+        if shape.dedup > 1:
+            blocks = -(-blocks // shape.dedup)
+        self._unique = blocks * BLOCK_BYTES
 
-    def chunk(self) -> memoryview:
-        """Return the next piece, empty at the end; it is valid until the next call."""
+    def chunk(self, most: int = CHUNK_BYTES) -> memoryview:
+        """Return the next piece of at most ``most`` bytes, empty at the end; it is valid until the next call.
+
+        Only whole blocks, or `CHUNK_BYTES` and more, leave the next call where it can go on.
+        """
         offset = self._offset
-        length = min(self._size - offset, CHUNK_BYTES)
+        length = min(self._size - offset, most, CHUNK_BYTES)
         if length <= 0:
             return self._view[:0]
         self._offset = offset + length
-        blocks = -(-length // BLOCK_BYTES)
-        padded = blocks * BLOCK_BYTES
-        start = offset % POOL_BYTES
-        self._view[:padded] = self._pool[start : start + padded]
-        words = self._view[:padded].cast("Q")
-        first = offset // BLOCK_BYTES
-        words[::_WORDS_PER_BLOCK] = memoryview(array("Q", [self._number]) * blocks)
-        words[1::_WORDS_PER_BLOCK] = memoryview(array("Q", range(first, first + blocks)))
+        if self._shape.zero:
+            return _ZEROS[:length]
+        padded = _whole_blocks(length)
+        at = 0
+        while at < padded:
+            place = (offset + at) % self._unique
+            piece = min(padded - at, self._unique - place, POOL_BYTES - place % POOL_BYTES)
+            self._write(at, place, piece)
+            at += piece
+        if self._shape.compress > 1:
+            self._thin(padded)
         return self._view[:length]
+
+    def _write(self, at: int, place: int, length: int) -> None:
+        """Write whole blocks: ``length`` bytes of what is unique in the object, from ``place`` on; all in one lap."""
+        number = self._number
+        end = at + length
+        start = (number + place // POOL_BYTES * STEP_BYTES + place) % POOL_BYTES
+        self._view[at:end] = self._pool.data[start : start + length]
+        words = self._words[at // 8 : end // 8]
+        # Other bits of the number than those that chose the start.
+        start = ((number >> 32) + place // SECTOR_BYTES) % _POOL_WORDS
+        words[::_WORDS_PER_SECTOR] = self._pool.words[start : start + length // SECTOR_BYTES]
+        blocks = length // BLOCK_BYTES
+        first = place // BLOCK_BYTES
+        if blocks == 1:
+            words[0], words[1] = number, first
+            return
+        words[::_WORDS_PER_BLOCK] = memoryview(array("Q", [number]) * blocks)
+        words[1::_WORDS_PER_BLOCK] = memoryview(array("Q", range(first, first + blocks)))
+
+    def _thin(self, length: int) -> None:
+        """Let zeros follow the part of each block that is to stay; a stamp always does."""
+        stay = max(-(-BLOCK_BYTES // self._shape.compress), STAMP_BYTES)
+        zeros = _ZEROS[: BLOCK_BYTES - stay]
+        for start in range(0, length, BLOCK_BYTES):
+            self._view[start + stay : start + BLOCK_BYTES] = zeros
+
+
+def _whole_blocks(size_bytes: int) -> int:
+    return -(-size_bytes // BLOCK_BYTES) * BLOCK_BYTES

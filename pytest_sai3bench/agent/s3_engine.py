@@ -80,7 +80,7 @@ class S3Engine:
                 self._requests,
                 self._addresses,
                 lanes=self._plan["lanes"],
-                pool=make_pool(self._plan["seed"]),
+                pool=make_pool(self._plan),
                 connect_timeout_s=self._plan["connect_timeout_s"],
                 request_timeout_s=self._plan["request_timeout_s"],
             )

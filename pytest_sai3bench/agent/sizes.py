@@ -1,12 +1,11 @@
-"""Object sizes, drawn afresh for every PUT."""
+"""Object sizes: drawn afresh for every PUT, or by the name of the object for those of prepare."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Callable
-
-if TYPE_CHECKING:
-    from random import Random
+from hashlib import blake2b
+from random import Random
+from typing import Any, Callable
 
 
 def make_sampler(size: dict[str, Any], rng: Random) -> Callable[[], int]:
@@ -18,6 +17,19 @@ def make_sampler(size: dict[str, Any], rng: Random) -> Callable[[], int]:
         span = high - low + 1
         return lambda: low + int(rng.random() * span)
     return _lognormal(float(size["mean"]), float(size["std_dev"]), low, high, rng)
+
+
+def size_by_name(size: dict[str, Any], seed: int) -> Callable[[str], int]:
+    """Return a function that gives each name its own size: the same in every run and process with this ``seed``."""
+    low = int(size["low"])
+    if size["kind"] == "fixed" or low == int(size["high"]):
+        return lambda _name: low
+
+    def draw(name: str) -> int:
+        number = int.from_bytes(blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "little")
+        return make_sampler(size, Random(number))()  # noqa: S311 - repeatable on purpose
+
+    return draw
 
 
 def _lognormal(mean: float, std_dev: float, low: int, high: int, rng: Random) -> Callable[[], int]:

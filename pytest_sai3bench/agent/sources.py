@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .messages import DELETE, OPERATIONS, PUT
+from .payload import Shape
 from .pools import numbered_name
 from .sizes import make_sampler
 
@@ -28,9 +29,9 @@ _MASK = (1 << 64) - 1
 _SCATTER = 0x9E3779B97F4A7C15
 
 
-# One operation: index in `OPERATIONS`, key relative to the endpoint, size in bytes for PUTs. A bare tuple, since making
-# one costs a tenth of making anything with names.
-Task = tuple[int, str, int]
+# One operation: index in `OPERATIONS`, key relative to the endpoint; for PUTs size in bytes and shape of the data (None
+# for plain). A bare tuple, since making one costs a tenth of making anything with names.
+Task = tuple[int, str, int, "Shape | None"]
 
 
 class Created(NamedTuple):
@@ -69,7 +70,7 @@ class _Reads(_Entry):
         self._random = rng.random
 
     def draw(self) -> Task | None:
-        return (self.op, self._pool[int(self._random() * self._length)], 0)
+        return (self.op, self._pool[int(self._random() * self._length)], 0, None)
 
 
 class _Lists(_Entry):
@@ -77,7 +78,7 @@ class _Lists(_Entry):
 
     def __init__(self, op: str, folder: str) -> None:
         super().__init__(op)
-        self._task = (self.op, folder, 0)
+        self._task = (self.op, folder, 0, None)
 
     def draw(self) -> Task | None:
         return self._task
@@ -97,21 +98,23 @@ class _Deletes(_Entry):
         position = self._next()
         if position >= len(self._order):
             return None
-        return (self.op, self._pool[self._order[position]], 0)
+        return (self.op, self._pool[self._order[position]], 0, None)
 
 
 class _Puts(_Entry):
     """PUT: a new object every time."""
 
-    def __init__(self, op: str, folder: str, size: Callable[[], int], base: int) -> None:
+    def __init__(self, op: str, folder: str, size: Callable[[], int], shape: Shape, base: int) -> None:
         super().__init__(op)
         self._folder = folder
         self._size = size
+        self._shape = shape
         self._base = base
         self._counter = count()
 
     def draw(self) -> Task | None:
-        return (self.op, scattered_name(self._folder, self._base, next(self._counter)), self._size())
+        name = scattered_name(self._folder, self._base, next(self._counter))
+        return (self.op, name, self._size(), self._shape)
 
     def created(self) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.
@@ -154,7 +157,8 @@ class Mix:
             folder = path if not path or path.endswith("/") else path + "/"
             sampler = make_sampler(operation["size"], self._rng)
             # Every entry needs numbers of its own: two may write into the same folder.
-            puts = _Puts(op, folder, sampler, base + (len(self.created) << 40))
+            shape = Shape(*operation["data"])
+            puts = _Puts(op, folder, sampler, shape, base + (len(self.created) << 40))
             self.created.append(puts.created())
             return puts
         if op == "list":
@@ -195,13 +199,22 @@ class Mix:
             self._weigh()
 
 
+class Numbered(NamedTuple):
+    """The ``total`` objects ``<stem><number>.dat`` of prepare: size in bytes by name, and shape of the data."""
+
+    stem: str
+    total: int
+    size: Callable[[str], int]
+    shape: Shape
+
+
 class Missing:
     """PUTs of the numbered objects that prepare found missing."""
 
-    def __init__(self, stem: str, numbers: array[int], size: Callable[[], int]) -> None:
-        self.stem = stem
+    def __init__(self, numbered: Numbered, numbers: array[int]) -> None:
+        self.stem = numbered.stem
+        self._numbered = numbered
         self._numbers = numbers
-        self._size = size
         self._next = count().__next__
 
     def take(self) -> Task | None:
@@ -209,7 +222,8 @@ class Missing:
         position = self._next()
         if position >= len(self._numbers):
             return None
-        return (PUT, numbered_name(self.stem, self._numbers[position]), self._size())
+        name = numbered_name(self.stem, self._numbers[position])
+        return (PUT, name, self._numbered.size(name), self._numbered.shape)
 
     def issued(self) -> array[int]:
         """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
@@ -234,7 +248,7 @@ class Removals:
         position = self._next()
         for length, name in self._parts:
             if position < length:
-                return (DELETE, name(position), 0)
+                return (DELETE, name(position), 0, None)
             position -= length
         return None
 

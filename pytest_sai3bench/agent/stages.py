@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from .balance import make_balancer
 from .engine import Load
 from .file_engine import FileEngine
+from .payload import Shape
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
 from .resolution import StageFailed, find_missing, resolve_pools
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
-from .sizes import make_sampler
-from .sources import Chain, Created, Missing, Mix, Removals
+from .sizes import size_by_name
+from .sources import Chain, Created, Missing, Mix, Numbered, Removals
 
 if TYPE_CHECKING:
     from collections import deque
@@ -84,10 +85,17 @@ class Worker:
             if not stage["create"]:
                 continue
             self.engine.make_folder(objects["folder"])
-            stem = f"{self.engine.encode(objects['folder'])}{objects['stem']}-"
-            parts.append(Missing(stem, numbers, make_sampler(objects["size"], self._rng)))
+            parts.append(Missing(self._numbered(objects), numbers))
         self._made.extend(parts)
         return Chain(parts)
+
+    def _numbered(self, objects: dict[str, Any]) -> Numbered:
+        return Numbered(
+            f"{self.engine.encode(objects['folder'])}{objects['stem']}-",
+            objects["count"],
+            size_by_name(objects["size"], self.plan["data_seed"]),
+            Shape(*objects["data"]),
+        )
 
     def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
         for operation in stage["operations"]:

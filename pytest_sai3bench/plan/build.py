@@ -12,6 +12,8 @@ from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints
 from pytest_sai3bench.plan.model import (
+    PLAIN_DATA,
+    DataPlan,
     ErrorPolicy,
     ObjectSet,
     OperationPlan,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.places import Place
+    from pytest_sai3bench.suite.preparation import EnsureObjects
     from pytest_sai3bench.suite.sizes import Uniform
 
 _LOCAL_AGENT = "local"
@@ -85,6 +88,7 @@ def build_plan(
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     seed=_seed_of(suite.seed, worker),
+                    data_seed=_seed_of(suite.seed, "data"),
                     stages=stages,
                     errors=_policy(suite.error_handling),
                     process=process,
@@ -184,6 +188,7 @@ class _Stages:
                     where=str(self._loaded.where(("workload", index))),
                     size=_size(operation.size) if isinstance(operation, Put) else None,
                     pool=pool,
+                    data=_data(operation) if isinstance(operation, Put) else PLAIN_DATA,
                 )
             )
         return tuple(operations)
@@ -196,7 +201,16 @@ class _Stages:
             folder = as_folder(self._relative(objects.base_uri or "", (*place, "base_uri")))
             where = str(self._loaded.where(place))
             planned += [
-                ObjectSet(folder, stem, objects.count, _size(objects.size), where, self._share, self._shares)
+                ObjectSet(
+                    folder,
+                    stem,
+                    objects.count,
+                    _size(objects.size),
+                    where,
+                    self._share,
+                    self._shares,
+                    _data(objects),
+                )
                 for stem in stems[: 2 if self._two_pools else 1]
             ]
         return tuple(planned)
@@ -226,9 +240,16 @@ def _size(size: Fixed | Uniform | Lognormal) -> SizePlan:
     return SizePlan("uniform", size.min, size.max)
 
 
-def _seed_of(seed: int, worker: int) -> int:
+def _data(objects: EnsureObjects | Put) -> DataPlan:
+    if objects.fill == "zero":
+        return DataPlan(zero=True)
+    # 0 means the same as 1 in sai3-bench, too.
+    return DataPlan(dedup=objects.dedup_factor or 1, compress=objects.compress_factor or 1)
+
+
+def _seed_of(seed: int, part: int | str) -> int:
     """Return a worker's own seed: workers that draw the same numbers would read the same objects at the same time."""
-    return int.from_bytes(blake2b(f"{seed}/{worker}".encode(), digest_size=4).digest(), "little")
+    return int.from_bytes(blake2b(f"{seed}/{part}".encode(), digest_size=4).digest(), "little")
 
 
 def _policy(handling: ErrorHandling) -> ErrorPolicy:

@@ -88,6 +88,22 @@ class SizePlan:
 
 
 @dataclass(frozen=True)
+class DataPlan:
+    """What the data of objects are like: all zero bytes, or one of ``dedup`` blocks new, one of ``compress`` bytes random."""
+
+    zero: bool = False
+    dedup: int = 1
+    compress: int = 1
+
+    def to_wire(self) -> list[Any]:
+        """Return the fields in their order, as `pytest_sai3bench.agent.payload.Shape` has them."""
+        return [self.zero, self.dedup, self.compress]
+
+
+PLAIN_DATA = DataPlan()
+
+
+@dataclass(frozen=True)
 class OperationPlan:
     """One entry of the workload.
 
@@ -103,6 +119,7 @@ class OperationPlan:
     where: str
     size: SizePlan | None = None
     pool: Literal["all", "prepared", "deletable"] = "all"
+    data: DataPlan = PLAIN_DATA
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -113,6 +130,7 @@ class OperationPlan:
             "where": self.where,
             "size": self.size.to_wire() if self.size else None,
             "pool": self.pool,
+            "data": self.data.to_wire(),
         }
 
 
@@ -130,6 +148,7 @@ class ObjectSet:
     where: str
     share: int = 0
     shares: int = 1
+    data: DataPlan = PLAIN_DATA
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -141,6 +160,7 @@ class ObjectSet:
             "where": self.where,
             "share": self.share,
             "shares": self.shares,
+            "data": self.data.to_wire(),
         }
 
 
@@ -203,6 +223,9 @@ class WorkerPlan:
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none.
+
+    All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
+    from ``data_seed``, which all workers share.
     """
 
     agent: str
@@ -217,6 +240,7 @@ class WorkerPlan:
     errors: ErrorPolicy
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
+    data_seed: int = 0
     process: int = 0
     processes: int = 1
     page_cache_mode: str = ""
@@ -245,6 +269,7 @@ class WorkerPlan:
             "connect_timeout_s": self.connect_timeout_s,
             "request_timeout_s": self.request_timeout_s,
             "page_cache_mode": self.page_cache_mode,
+            "data_seed": self.data_seed,
         }
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, model_validator
 
+from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
@@ -48,6 +49,9 @@ class Put(_Operation):
         validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
         description=_SIZE_SPEC,
     )
+    fill: Fill = "random"
+    dedup_factor: DedupFactor = 1
+    compress_factor: CompressFactor = 1
 
     @model_validator(mode="after")
     def _check_size(self) -> Put:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, Field, model_validator
 
+from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.scalars import CleanupMode, Count, Duration, PathOrUri, Size
 from pytest_sai3bench.suite.section import Section
@@ -39,6 +40,9 @@ class EnsureObjects(Section):
         validation_alias=AliasChoices(*SPELLINGS["size_spec"]),
         description="a size, or a distribution of sizes. Wins over `min_size` and `max_size`.",
     )
+    fill: Fill = "random"
+    dedup_factor: DedupFactor = 1
+    compress_factor: CompressFactor = 1
 
     @model_validator(mode="after")
     def _check_order(self) -> EnsureObjects:

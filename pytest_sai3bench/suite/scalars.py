@@ -138,3 +138,6 @@ PageCacheMode = Annotated[
         "page cache mode", {mode: mode for mode in ("auto", "sequential", "random", "dontneed", "normal")}
     ),
 ]
+FillWord = Annotated[
+    Literal["zero", "random"], _choice("fill", {"zero": "zero", "random": "random", "prand": "random"})
+]

@@ -17,7 +17,7 @@ from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.messages import SECTIONS
-from pytest_sai3bench.agent.payload import make_pool
+from pytest_sai3bench.agent.payload import Pool
 from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.agent.recorder import NEVER_NS, Totals, Window
 from pytest_sai3bench.agent.s3_requests import S3Requests
@@ -132,6 +132,7 @@ def make_run() -> Iterator[Callable[..., Run]]:
                 strategy="round_robin",
                 lanes=4,
                 seed=7,
+                data_seed=7,
                 stages=tuple(stages),
                 errors=model.ErrorPolicy(),
             )
@@ -306,13 +307,14 @@ def start_server() -> Iterator[Callable[..., ScriptedServer]]:
 
 
 class Listed:
-    """A source of given tasks."""
+    """A source of given tasks, whose data are plain when they do not say more."""
 
-    def __init__(self, tasks: Iterable[Task]) -> None:
+    def __init__(self, tasks: Iterable[tuple[Any, ...]]) -> None:
         self._tasks = iter(tasks)
 
     def take(self) -> Task | None:
-        return next(self._tasks, None)
+        task = next(self._tasks, None)
+        return (*task[:3], task[3] if len(task) > 3 else None) if task else None
 
 
 @dataclass
@@ -332,7 +334,7 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
 
         def run(
             addresses: Iterable[tuple[str, int]],
-            tasks: Iterable[Task],
+            tasks: Iterable[tuple[Any, ...]],
             *,
             lanes: int = 1,
             strategy: str = "round_robin",
@@ -390,7 +392,7 @@ def make_loop(
         requests,
         [(socket.AF_INET, address) for address in addresses],
         lanes=lanes,
-        pool=make_pool(1),
+        pool=Pool(1),
         connect_timeout_s=connect_timeout_s,
         request_timeout_s=request_timeout_s,
     )

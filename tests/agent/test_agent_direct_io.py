@@ -20,7 +20,7 @@ from pytest_sai3bench.agent.direct_io import (
     refusal,
     write_direct,
 )
-from pytest_sai3bench.agent.payload import CHUNK_BYTES, Payload, make_pool, object_number
+from pytest_sai3bench.agent.payload import CHUNK_BYTES, Payload, Pool, object_number
 from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def endpoint_at(folder: Path) -> Endpoint:
 
 
 def payload_of(key: str, size: int) -> Payload:
-    payload = Payload(make_pool(SEED))
+    payload = Payload(Pool(SEED))
     payload.begin(object_number(key), size)
     return payload
 

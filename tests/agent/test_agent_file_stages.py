@@ -12,7 +12,7 @@ import pytest
 
 from pytest_sai3bench.agent import file_engine
 from pytest_sai3bench.agent.file_operations import list_files, name_error, read_file
-from pytest_sai3bench.agent.payload import Payload, make_pool, object_number
+from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.resolution import StageFailed
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, ObjectSet, Origin, SizePlan, StagePlan
 
@@ -55,7 +55,7 @@ def folders_in(folder: Path) -> list[str]:
 
 
 def content_of(path: str, size: int) -> bytes:
-    payload, content = Payload(make_pool(SEED)), b""
+    payload, content = Payload(Pool(SEED)), b""
     payload.begin(object_number(path), size)
     while chunk := payload.chunk():
         content += chunk

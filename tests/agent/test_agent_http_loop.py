@@ -10,7 +10,7 @@ import pytest
 
 from pytest_sai3bench.agent import http_loop
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
-from pytest_sai3bench.agent.payload import Payload, make_pool, object_number
+from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.poller import make_poller
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def answer(body: bytes = b"", status: int = 200, *fields: str) -> bytes:
 
 
 def content_of(key: str, size: int) -> bytes:
-    payload, content = Payload(make_pool(1)), b""
+    payload, content = Payload(Pool(1)), b""
     payload.begin(object_number(key), size)
     while chunk := payload.chunk():
         content += chunk

@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.connection import BODY, IDLE, MSG_TRUNC, Closed, Connection
-from pytest_sai3bench.agent.payload import Payload, make_pool
+from pytest_sai3bench.agent.payload import Payload, Pool
 from pytest_sai3bench.agent.response import BadResponse, parse_head, parse_ordinary
 
 if TYPE_CHECKING:
@@ -377,7 +377,7 @@ def test_the_short_way_is_taken_for_ordinary_answers() -> None:
     st.lists(st.sampled_from([0, 0, 1, 7, 4096, 100_000]), max_size=40),
 )
 def test_a_request_leaves_whole_whatever_the_socket_takes(size: int, takes: list[int]) -> None:
-    pool = make_pool(3)
+    pool = Pool(3)
     expected = bytearray(b"PUT / HTTP/1.1\r\n\r\n")
     whole = Payload(pool)
     whole.begin(99, size)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.agent.payload import Payload, make_pool, object_number
+from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.s3_requests import quote_key
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, ObjectSet, Origin, SizePlan, StagePlan
 
@@ -74,7 +74,7 @@ def store(s3_server: EmbeddedServer, s3_client: Any, bucket: str) -> Store:
 
 
 def content_of(path: str, size: int) -> bytes:
-    payload, content = Payload(make_pool(SEED)), b""
+    payload, content = Payload(Pool(SEED)), b""
     payload.begin(object_number(quote_key(path)), size)
     while chunk := payload.chunk():
         content += chunk

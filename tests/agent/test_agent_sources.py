@@ -4,26 +4,33 @@ import math
 import threading
 from array import array
 from collections import Counter
+from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
+from pytest_sai3bench.agent.payload import PLAIN, Shape
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
-from pytest_sai3bench.agent.sources import Chain, Missing, Mix, Removals
-from pytest_sai3bench.plan.model import OperationPlan, SizePlan
+from pytest_sai3bench.agent.sizes import size_by_name
+from pytest_sai3bench.agent.sources import Chain, Missing, Mix, Numbered, Removals
+from pytest_sai3bench.plan.model import DataPlan, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_sai3bench.agent.engine import Source
-    from pytest_sai3bench.agent.sources import Task
+from pytest_sai3bench.agent.sources import Task
 
 SIZE = SizePlan("fixed", 1000, 1000)
 DRAWS = 40_000
+
+
+def numbered(stem: str, shape: Shape = PLAIN) -> Numbered:
+    return Numbered(stem, 1 << 32, len, shape)
 
 
 def pool_of(count: int, stem: str = "data/prepared-") -> NamePool:
@@ -81,7 +88,7 @@ def test_reads_take_any_object_again_and_again() -> None:
     mix = make_mix((operation("get"), pool))
     counts = Counter(mix.take() for _ in range(DRAWS))
 
-    assert set(counts) == {(GET, pool[position], 0) for position in range(20)}
+    assert set(counts) == {(GET, pool[position], 0, None) for position in range(20)}
     assert all(abs(count - DRAWS / 20) <= 5 * math.sqrt(DRAWS / 20) for count in counts.values())
 
 
@@ -89,10 +96,10 @@ def test_a_list_takes_its_folder_and_a_put_is_new_every_time() -> None:
     mix = make_mix((operation("list", path="data/"), None), (operation("put", path="new"), None))
     tasks = [mix.take() for _ in range(2000)]
 
-    assert {task for task in tasks if task and task[0] == LIST} == {(LIST, "data/", 0)}
+    assert {task for task in tasks if task and task[0] == LIST} == {(LIST, "data/", 0, None)}
     puts = [task for task in tasks if task and task[0] == PUT]
-    assert len({key for _, key, _ in puts}) == len(puts) > 800
-    assert all(key.startswith("new/obj_") and size == 1000 for _, key, size in puts)
+    assert len({key for _, key, *_ in puts}) == len(puts) > 800
+    assert all(key.startswith("new/obj_") and size == 1000 for _, key, size, _ in puts)
 
 
 @settings(deadline=None)
@@ -108,8 +115,8 @@ def test_workers_delete_every_object_exactly_once(count: int, workers: int) -> N
     for worker, pool in enumerate(pools):
         mix = make_mix((operation("delete"), pool), seed=worker, worker=worker, workers=workers)
         tasks = list(rest_of(mix))
-        assert {op for op, _, _ in tasks} <= {DELETE}
-        deleted += [key for _, key, _ in tasks]
+        assert {op for op, *_ in tasks} <= {DELETE}
+        deleted += [key for _, key, *_ in tasks]
         assert mix.notes == ["suite.yaml:delete: delete ran out of objects before the time was up"]
 
     assert sorted(deleted) == sorted(pools[0][position] for position in range(len(pools[0])))
@@ -117,7 +124,7 @@ def test_workers_delete_every_object_exactly_once(count: int, workers: int) -> N
 
 def test_deletes_come_in_an_order_of_the_seed() -> None:
     orders = [
-        [key for _, key, _ in rest_of(make_mix((operation("delete"), pool_of(50)), seed=seed))]
+        [key for _, key, *_ in rest_of(make_mix((operation("delete"), pool_of(50)), seed=seed))]
         for seed in (1, 1, 2)
     ]
     assert orders[0] == orders[1] != orders[2]
@@ -151,7 +158,7 @@ def test_threads_share_a_mix_and_each_object_goes_once() -> None:
     for thread in threads:
         thread.join(20)
 
-    keys = Counter(key for tasks in taken for _, key, _ in tasks)
+    keys = Counter(key for tasks in taken for _, key, *_ in tasks)
     assert len(keys) == 6000
     assert set(keys.values()) == {1}
     assert len(mix.notes) == 2
@@ -173,7 +180,7 @@ def test_removals_name_exactly_what_was_issued(sets: list[int], puts: int, prepa
     )
     issued = [task for task in (mix.take() for _ in range(puts)) if task and task[0] == PUT]
     missing = [
-        Missing(f"{place}/prepared-", array("I", range(place, place + count)), lambda: 10)
+        Missing(numbered(f"{place}/prepared-"), array("I", range(place, place + count)))
         for place, count in enumerate(sets)
     ]
     chain = Chain(missing)
@@ -184,23 +191,40 @@ def test_removals_name_exactly_what_was_issued(sets: list[int], puts: int, prepa
     tasks = list(rest_of(removals))
 
     assert removals.total == len(tasks)
-    assert Counter(tasks) == Counter((DELETE, key, 0) for _, key, _ in issued)
+    assert Counter(tasks) == Counter((DELETE, key, 0, None) for _, key, _, _ in issued)
 
 
 def test_missing_objects_come_in_order_one_set_after_the_other() -> None:
-    sizes = iter(range(100))
+    zeros = Shape(zero=True)
     chain = Chain(
         [
-            Missing("a/prepared-", array("I", [1, 5]), lambda: next(sizes)),
-            Missing("b/prepared-", array("I"), lambda: next(sizes)),
-            Missing("b/deletable-", array("I", [100_000_000]), lambda: next(sizes)),
+            Missing(numbered("a/prepared-"), array("I", [1, 5])),
+            Missing(numbered("b/prepared-"), array("I")),
+            Missing(numbered("b/deletable-", zeros), array("I", [100_000_000])),
         ]
     )
     assert list(rest_of(chain)) == [
-        (PUT, "a/prepared-00000001.dat", 0),
-        (PUT, "a/prepared-00000005.dat", 1),
-        (PUT, "b/deletable-100000000.dat", 2),
+        (PUT, "a/prepared-00000001.dat", 23, PLAIN),
+        (PUT, "a/prepared-00000005.dat", 23, PLAIN),
+        (PUT, "b/deletable-100000000.dat", 25, zeros),
     ]
+
+
+def test_puts_say_what_their_data_are_like() -> None:
+    plan = replace(operation("put", 1, "x/"), data=DataPlan(dedup=3, compress=2))
+    mix = make_mix((plan, None))
+    assert {task and task[2:] for task in (mix.take() for _ in range(5))} == {(1000, Shape(False, 3, 2))}
+
+
+@pytest.mark.parametrize("kind", ["uniform", "lognormal"])
+def test_sizes_of_prepared_objects_follow_from_seed_and_name(kind: Literal["uniform", "lognormal"]) -> None:
+    plan = SizePlan(kind, 1000, 1_000_000, 100_000.0, 50_000.0).to_wire()
+    names = [numbered_name("a/prepared-", number) for number in range(50)]
+    sizes = [size_by_name(plan, 5)(name) for name in names]
+    assert [size_by_name(plan, 5)(name) for name in reversed(names)] == sizes[::-1]
+    assert [size_by_name(plan, 6)(name) for name in names] != sizes
+    assert len(set(sizes)) > 45
+    assert 1000 <= min(sizes) <= max(sizes) <= 1_000_000
 
 
 @pytest.mark.parametrize("weights", [(0, 0), ()])

@@ -21,11 +21,11 @@ _EVERYTHING = """
     prepare:
       ensure_objects:
         - {base_uri: data/, count: 10, size_spec: {type: lognormal, mean: 9, std_dev: 2}}
-        - {base_uri: more/, count: 10, min_size: 1, max_size: 5}
+        - {base_uri: more/, count: 10, min_size: 1, max_size: 5, dedup_factor: 3, compress_factor: 0}
       cleanup: true
     workload:
       - {op: get, path: "data/*", weight: 70}
-      - {op: put, path: new/, weight: 20, object_size: 1KiB}
+      - {op: put, path: new/, weight: 20, object_size: 1KiB, fill: zero, dedup_factor: 9}
       - {op: delete, path: "data/*", weight: 10}
 """
 
@@ -44,6 +44,16 @@ def test_plans_survive_json(plan_of: Callable[..., RunPlan]) -> None:
         assert json.loads(json.dumps(wire)) == wire
         # Exact builtins: subclasses such as enumerations would not arrive as they left.
         assert _types(wire) == {dict, list, str, int, float, bool, type(None)}
+
+
+def test_data_follow_from_one_seed_for_all_workers(plan_of: Callable[..., RunPlan]) -> None:
+    first, second = plan_of(_EVERYTHING).workers
+    assert first.seed != second.seed
+    assert (
+        first.data_seed
+        == second.data_seed
+        != plan_of(_EVERYTHING.replace("seed: 3", "")).workers[0].data_seed
+    )
 
 
 def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) -> None:
@@ -71,6 +81,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "where": "s.yaml:11",
         "share": 1,
         "shares": 2,
+        "data": [False, 3, 1],
     }
     assert wire["stages"][1]["operations"][1] == {
         "op": "put",
@@ -79,4 +90,5 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "where": "s.yaml:15",
         "size": {"kind": "fixed", "low": 1024, "high": 1024, "mean": 0.0, "std_dev": 0.0},
         "pool": "prepared",
+        "data": [True, 1, 1],
     }
