@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+from .poller import READ, WRITE
 from .response import CHUNKED, LONGEST_HEAD, BadResponse, ChunkedBody, parse_head, parse_ordinary
 
 if TYPE_CHECKING:
@@ -23,14 +24,23 @@ class Closed(ConnectionError):
     """The server closed the connection before the answer was complete."""
 
 
+class ConnectionFailed(OSError):
+    """A connection that cannot be used; ``kind`` is one of the failure kinds of `messages`."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(detail)
+        self.kind = kind
+
+
 class Connection:
     """State of one socket; the loop owns it and reads its fields.
 
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
     not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept)
     and ``close`` describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
-    clock started (0 when it has not); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a connection that was used before may
-    have been closed by the server meanwhile, which is no error.
+    clock started (0 when it has not); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a
+    connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
+    once sending had to wait for something to arrive, or the other way round, which only TLS does.
     """
 
     __slots__ = (
@@ -47,6 +57,7 @@ class Connection:
         "began_ns",
         "body",
         "close",
+        "crossed",
         "endpoint",
         "fd",
         "fresh",
@@ -81,6 +92,7 @@ class Connection:
         self.body = b""
         self.close = False
         self.touched = False
+        self.crossed = False
         self._recv_into = sock.recv_into
         self._send = sock.send
         self._bodiless = False
@@ -89,6 +101,15 @@ class Connection:
         self._left = 0
         self._partial = b""
         self._chunks: ChunkedBody | None = None
+
+    @property
+    def waits(self) -> int:
+        """What the poller has to watch for."""
+        return READ if self.pending is None else READ | WRITE
+
+    def shake(self) -> int:
+        """Go on with what has to be agreed before the first request; returns what to wait for, 0 when nothing is left."""
+        return 0
 
     def expect(self, *, bodiless: bool = False, keep: bool = False) -> None:
         """Prepare for the answer to a new request; ``keep`` its body, or only count it."""

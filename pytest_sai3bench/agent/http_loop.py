@@ -13,7 +13,7 @@ import socket
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from .connection import CONNECTING, IDLE, Closed, Connection
+from .connection import CONNECTING, IDLE, Closed, Connection, ConnectionFailed
 from .messages import GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, object_number
 from .poller import READ, WRITE, make_poller
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .payload import Pool
     from .s3_requests import S3Requests
     from .sources import Task
+    from .tls import TlsClient
 
 _BUFFER_BYTES = 256 << 10
 _CHORE_NS = 50_000_000
@@ -48,8 +49,10 @@ class HttpLoop:
         pool: Pool,
         connect_timeout_s: float,
         request_timeout_s: float,
+        tls: TlsClient | None = None,
     ) -> None:
         self._requests = requests
+        self._tls = tls
         self._addresses = addresses
         self._lanes = lanes
         self._pool = pool
@@ -85,11 +88,8 @@ class HttpLoop:
                 connection = self._by_fd.get(fd)
                 if connection is None:
                     continue
-                if connection.state == CONNECTING:
-                    self._writable(connection)
-                else:
-                    # One of an earlier stage, which the server has closed meanwhile.
-                    self._readable(connection)
+                # Of those that are open already, the server has closed some meanwhile.
+                self._readable(connection)
         for connection in opening:
             self._drop(connection)
 
@@ -217,7 +217,7 @@ class HttpLoop:
             connection.began_ns = monotonic_ns()
         try:
             if not connection.send(data):
-                self._poller.modify(connection.fd, READ | WRITE)
+                self._poller.modify(connection.fd, connection.waits)
         except OSError as error:
             self._unsent(connection, error)
 
@@ -245,26 +245,41 @@ class HttpLoop:
 
     def _writable(self, connection: Connection) -> None:
         if connection.state == CONNECTING:
-            failure = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if failure:
-                self._broken(connection, OSError(failure, os.strerror(failure)))
-                return
-            self._poller.modify(connection.fd, READ)
-            if connection.task is None:
-                self._rest(connection)
-            else:
-                self._request(connection)
+            self._establish(connection)
             return
         try:
-            if connection.flush():
-                self._poller.modify(connection.fd, READ)
+            if connection.flush() or connection.crossed:
+                self._poller.modify(connection.fd, connection.waits)
         except OSError as error:
             self._unsent(connection, error)
+            return
+        if connection.crossed:
+            self._readable(connection)
+
+    def _establish(self, connection: Connection) -> None:
+        """Go on with a connection that is not ready for requests."""
+        failure = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        try:
+            if failure:
+                raise OSError(failure, os.strerror(failure))
+            waits = connection.shake()
+        except OSError as error:
+            self._broken(connection, error)
+            return
+        self._poller.modify(connection.fd, waits or READ)
+        if waits:
+            return
+        if connection.task is None:
+            self._rest(connection)
+        else:
+            self._request(connection)
 
     def _unsent(self, connection: Connection, error: OSError) -> None:
         """Deal with a request that did not leave whole; the answer that says why may have arrived before the end."""
         try:
             complete = connection.receive(self._buffer, self._view)
+        except ConnectionFailed as failure:
+            complete, error = False, failure
         except (OSError, BadResponse):
             complete = False
         if complete:
@@ -274,6 +289,9 @@ class HttpLoop:
             self._broken(connection, error)
 
     def _readable(self, connection: Connection) -> None:
+        if connection.state == CONNECTING:
+            self._establish(connection)
+            return
         try:
             complete = connection.receive(self._buffer, self._view)
         except (OSError, BadResponse) as error:
@@ -281,6 +299,8 @@ class HttpLoop:
             return
         if complete:
             self._complete(connection)
+        elif connection.crossed:
+            self._poller.modify(connection.fd, connection.waits)
 
     def _complete(self, connection: Connection) -> None:
         now = monotonic_ns()
@@ -373,7 +393,7 @@ class HttpLoop:
         if failure not in (0, errno.EINPROGRESS):
             sock.close()
             raise OSError(failure, os.strerror(failure))
-        connection = Connection(sock, endpoint)
+        connection = Connection(sock, endpoint) if self._tls is None else self._tls.connection(sock, endpoint)
         connection.opened_ns = monotonic_ns()
         self._by_fd[connection.fd] = connection
         self._poller.register(connection.fd, READ | WRITE)
@@ -433,6 +453,8 @@ class HttpLoop:
 
 def _name_error(error: Exception) -> tuple[str, str]:
     """Return kind and text of what went wrong on a connection."""
+    if isinstance(error, ConnectionFailed):
+        return error.kind, str(error)
     if isinstance(error, ConnectionRefusedError):
         return "refused", "connection refused"
     if isinstance(error, Closed):

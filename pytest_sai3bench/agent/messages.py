@@ -24,6 +24,9 @@ Conversation::
     bye                            →
                                    ←   bye
 
+The secrets are ``credentials`` (of S3, or null) and, where endpoints speak TLS, ``tls``: texts of certificates and of
+the client's key.
+
 At any time: ``alive`` (controller → agent, once a second), ``abort`` (controller → agent: stop the load, send the
 result, stay for the next stage) and ``failed`` (agent → controller: this stage cannot begin or has given up).
 """
@@ -140,6 +143,14 @@ FAILURE_KINDS = (
     "not-writable",
     "no-direct",
     "not-http",
+    "wrong-host",
+    "unknown-ca",
+    "expired-certificate",
+    "bad-certificate",
+    "client-certificate",
+    "not-tls",
+    "needs-tls",
+    "tls-failed",
     "no-match",
     "too-many-errors",
     "old-python",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack, suppress
 from time import monotonic
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .connection import Connection
+from .connection import Connection, ConnectionFailed
 from .messages import STAT
 from .response import BadResponse
 from .s3_requests import describe_error, error_code
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .s3_requests import S3Requests
+    from .tls import TlsClient
 
 _BUFFER_BYTES = 64 << 10
+# How a server of TLS answers to what is none: a record of the type alert.
+_TLS_ALERT = b"\x15\x03"
 
 
 class RequestFailed(OSError):
@@ -45,7 +49,10 @@ def resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:
 
 
 class S3Client:
-    """Talks to one endpoint; every request has the time limit given, as a whole."""
+    """Talks to one endpoint; every request has the time limit given, as a whole.
+
+    With ``tls`` it does so over TLS, as its number ``endpoint``.
+    """
 
     def __init__(
         self,
@@ -54,38 +61,65 @@ class S3Client:
         *,
         connect_timeout_s: float,
         timeout_s: float,
+        tls: TlsClient | None = None,
+        endpoint: int = 0,
     ) -> None:
         self._requests = requests
         self._family, self._address = address
         self._connect_timeout_s = connect_timeout_s
         self._timeout_s = timeout_s
+        self._tls = tls
+        self._endpoint = endpoint
 
     def request(self, head: bytes, *, bodiless: bool = False) -> Answer:
         """Send ``head`` and return the whole answer; raises `RequestFailed` when none comes."""
         buffer = bytearray(_BUFFER_BYTES)
         view = memoryview(buffer)
         deadline = monotonic() + self._timeout_s
-        with socket.socket(self._family, socket.SOCK_STREAM) as sock:
-            sock.settimeout(self._connect_timeout_s)
+        with ExitStack() as closing:
             limit = f"no connection within {self._connect_timeout_s:g} s"
             try:
-                sock.connect(self._address)
+                sock = self._open(closing)
                 limit = f"no answer within {self._timeout_s:g} s"
                 connection = Connection(sock, 0)
                 connection.expect(bodiless=bodiless, keep=True)
-                sock.sendall(head)
+                # A server that refuses the client may say so and close before it has read anything.
+                with suppress(OSError):
+                    sock.sendall(head)
                 while True:
                     sock.settimeout(max(0.001, deadline - monotonic()))
                     if connection.receive(buffer, view):
+                        if self._tls is not None:
+                            self._tls.keep_session(sock, self._endpoint)
                         return Answer(connection.status, connection.body)
             except ConnectionRefusedError:
                 raise RequestFailed("refused", "connection refused") from None
             except (TimeoutError, socket.timeout):
                 raise RequestFailed("timeout", limit) from None
-            except BadResponse as error:
-                raise RequestFailed("not-http", str(error)) from None
-            except OSError as error:
-                raise RequestFailed("unreachable", error.strerror or str(error)) from None
+            except (BadResponse, OSError) as error:
+                if buffer.startswith(_TLS_ALERT):
+                    raise RequestFailed("needs-tls", "the server speaks TLS") from None
+                raise self._failure(error) from None
+
+    def _open(self, closing: ExitStack) -> Any:
+        """Return a socket that is ready for a request: a plain one, or one of TLS."""
+        sock = closing.enter_context(socket.socket(self._family, socket.SOCK_STREAM))
+        sock.settimeout(self._connect_timeout_s)
+        sock.connect(self._address)
+        if self._tls is None:
+            return sock
+        wrapped = closing.enter_context(self._tls.wrap(sock, self._endpoint))
+        wrapped.do_handshake()
+        return wrapped
+
+    def _failure(self, error: Exception) -> RequestFailed:
+        if isinstance(error, BadResponse):
+            return RequestFailed("not-http", str(error))
+        if self._tls is not None and isinstance(error, OSError):
+            error = self._tls.explain(error)
+        if isinstance(error, ConnectionFailed):
+            return RequestFailed(error.kind, str(error))
+        return RequestFailed("unreachable", getattr(error, "strerror", None) or str(error))
 
     def check(self) -> None:
         """List one object of the bucket; raises `RequestFailed` with the cause when the endpoint is not usable."""
@@ -117,6 +151,9 @@ class S3Client:
 def _raise_for(answer: Answer) -> None:
     if answer.status < 300:
         return
+    if answer.status == 400 and b"HTTPS" in answer.body:
+        # The words differ, but servers of TLS that answer to plain HTTP name it.
+        raise RequestFailed("needs-tls", "the server speaks TLS")
     code = error_code(answer.body)
     kinds = {
         "SignatureDoesNotMatch": "bad-secret",

@@ -11,6 +11,7 @@ from .http_loop import HttpLoop
 from .payload import make_pool
 from .s3_client import RequestFailed, S3Client, resolve
 from .s3_requests import S3Requests, quote_key
+from .tls import TlsClient, TlsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +30,14 @@ class S3Engine:
     read_sink = "discard" if MSG_TRUNC else "copy"
     threads = False
 
-    def __init__(self, plan: dict[str, Any], credentials: Credentials | None) -> None:
+    def __init__(
+        self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None
+    ) -> None:
         self._plan = plan
+        self._tls: TlsClient | None = None
+        if plan["endpoints"][0].get("tls"):
+            self._tls = TlsClient(tls or TlsSettings(), [endpoint["host"] for endpoint in plan["endpoints"]])
+            self.read_sink = "copy"
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
         # Filled in by the check, which comes before everything else.
         self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
@@ -83,6 +90,7 @@ class S3Engine:
                 pool=make_pool(self._plan),
                 connect_timeout_s=self._plan["connect_timeout_s"],
                 request_timeout_s=self._plan["request_timeout_s"],
+                tls=self._tls,
             )
         self._loop.open()
 
@@ -102,4 +110,6 @@ class S3Engine:
             self._addresses[endpoint],
             connect_timeout_s=self._plan["connect_timeout_s"],
             timeout_s=timeout_s,
+            tls=self._tls,
+            endpoint=endpoint,
         )

@@ -44,7 +44,8 @@ class S3Requests:
     def __init__(self, endpoint: dict[str, object], credentials: Credentials | None) -> None:
         host, port = str(endpoint["host"]), int(str(endpoint["port"]))
         shown = f"[{host}]" if ":" in host else host
-        self._signer = Signer(shown if port == 80 else f"{shown}:{port}", credentials)
+        default = 443 if endpoint.get("tls") else 80
+        self._signer = Signer(shown if port == default else f"{shown}:{port}", credentials)
         self.prefix = str(endpoint["prefix"])
         self._bucket = "/" + quote(str(endpoint["bucket"]))
         self._base = f"{self._bucket}/{quote_key(self.prefix)}"

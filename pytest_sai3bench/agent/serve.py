@@ -18,6 +18,7 @@ from .recorder import Totals
 from .resolution import StageFailed
 from .sigv4 import Credentials
 from .stages import Prepared, Worker
+from .tls import TlsSettings
 
 if TYPE_CHECKING:
     from .link import Link
@@ -83,7 +84,10 @@ class _Conversation:
             self._link.send({"type": "pong", "number": message["number"], "now_ns": monotonic_ns()})
         elif kind == "plan":
             keys = message["credentials"]
-            self._worker = Worker(message["plan"], Credentials(**keys) if keys else None)
+            tls = message.get("tls")
+            self._worker = Worker(
+                message["plan"], Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None
+            )
             self._link.send({"type": "preflight", "checks": self._worker.check()})
         elif kind == "stage":
             self._prepare(message["stage"])

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .messages import CheckWire, ResultWire
     from .recorder import Segment
     from .sigv4 import Credentials
+    from .tls import TlsSettings
 
 # What a missing object is called when it was to be deleted.
 _ABSENT = frozenset({"missing", "http-404"})
@@ -44,11 +45,13 @@ class Prepared(NamedTuple):
 class Worker:
     """Carries a plan out, stage by stage; remembers what it made, so that cleanup removes that and nothing else."""
 
-    def __init__(self, plan: dict[str, Any], credentials: Credentials | None) -> None:
+    def __init__(
+        self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None
+    ) -> None:
         self.plan = plan
         self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
         scheme = plan["endpoints"][0]["scheme"]
-        self.engine: Engine = S3Engine(plan, credentials) if scheme == "s3" else FileEngine(plan)
+        self.engine: Engine = S3Engine(plan, credentials, tls) if scheme == "s3" else FileEngine(plan)
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False

@@ -8,6 +8,7 @@ embedded server, and ``root`` is a folder, which exists, of the K-th mount. ``ur
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,15 +32,19 @@ class EmbeddedTargets:
 
     def __init__(self, *, base_dir: Path | None = None) -> None:
         self.server: server.EmbeddedServer | None = None
+        # The one that speaks TLS; each has its own data.
+        self.tls_server: server.EmbeddedServer | None = None
         self.mounts: mounts.Mounts | None = None
         self._base_dir = base_dir
 
     def bind(self, plan: RunPlan) -> RunPlan:
         """Return the plan with places for its embedded endpoints; their buckets and folders exist afterwards."""
         embedded = [endpoint for endpoint in plan.endpoints if endpoint.embedded]
-        gateways = [endpoint for endpoint in embedded if endpoint.scheme == "s3"]
-        if gateways:
-            self._grow_server(_highest(gateways), sorted({endpoint.bucket for endpoint in gateways}))
+        for tls in (False, True):
+            gateways = [each for each in embedded if each.scheme == "s3" and each.tls is tls]
+            if gateways:
+                buckets = sorted({endpoint.bucket for endpoint in gateways})
+                self._grow_server(_highest(gateways), buckets, tls=tls)
         folders = [endpoint for endpoint in embedded if endpoint.root]
         if folders:
             self._grow_mounts(_highest(folders))
@@ -50,16 +55,26 @@ class EmbeddedTargets:
             )
             for worker in plan.workers
         )
-        return replace(plan, workers=workers)
+        trusted = plan.tls
+        if trusted is not None and any(endpoint.tls for endpoint in embedded):
+            assert self.tls_server
+            trusted = replace(trusted, ca_file=str(self.tls_server.ca_file))
+        return replace(plan, workers=workers, tls=trusted)
+
+    def server_of(self, endpoint: Endpoint) -> server.EmbeddedServer:
+        """Return the server of a bound endpoint."""
+        running = self.tls_server if endpoint.tls else self.server
+        assert running
+        return running
 
     def close(self) -> None:
         """Stop the server and remove the mounts; may be called again."""
-        try:
-            if self.server:
-                self.server.stop()
-        finally:
+        with ExitStack() as closing:
             if self.mounts:
-                self.mounts.remove()
+                closing.callback(self.mounts.remove)
+            for running in (self.server, self.tls_server):
+                if running:
+                    closing.callback(running.stop)
 
     def __enter__(self) -> Self:
         return self
@@ -69,13 +84,18 @@ class EmbeddedTargets:
     ) -> None:
         self.close()
 
-    def _grow_server(self, endpoints: int, buckets: Iterable[str]) -> None:
-        if self.server is None:
-            self.server = server.start(endpoints, base_dir=self._base_dir)
-        missing = endpoints - len(self.server.addresses)
+    def _grow_server(self, endpoints: int, buckets: Iterable[str], *, tls: bool) -> None:
+        running = self.tls_server if tls else self.server
+        if running is None:
+            running = server.start(endpoints, base_dir=self._base_dir, tls=tls)
+            if tls:
+                self.tls_server = running
+            else:
+                self.server = running
+        missing = endpoints - len(running.addresses)
         if missing > 0:
-            self.server.add_endpoints(missing)
-        self.server.ensure_buckets(buckets)
+            running.add_endpoints(missing)
+        running.ensure_buckets(buckets)
 
     def _grow_mounts(self, places: int) -> None:
         if self.mounts is None:
@@ -85,8 +105,7 @@ class EmbeddedTargets:
     def _place(self, endpoint: Endpoint) -> Endpoint:
         number, rest = _parse(endpoint)
         if endpoint.scheme == "s3":
-            assert self.server
-            host, port = self.server.addresses[number - 1]
+            host, port = self.server_of(endpoint).addresses[number - 1]
             return replace(endpoint, host=host, port=port)
         assert self.mounts
         root = f"{self.mounts.paths[number - 1]}{rest}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import re
 import socket
+import ssl
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from pytest_sai3bench.agent.sigv4 import Signer
 from pytest_sai3bench.errors import EmbeddedServerError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_sai3bench.agent.sigv4 import Credentials
 
 _TIMEOUT_S = 10.0
@@ -24,12 +27,13 @@ _REQUESTS = re.compile(
 
 @dataclass(frozen=True)
 class Gateway:
-    """Where one S3 endpoint and its counters answer."""
+    """Where one S3 endpoint and its counters answer; with ``ca_file`` it speaks TLS."""
 
     name: str
     host: str
     port: int
     metrics_port: int
+    ca_file: Path | None = None
 
     def is_ready(self, credentials: Credentials) -> bool:
         """Tell whether a signed request succeeds."""
@@ -62,11 +66,18 @@ class Gateway:
                 counts[kind] += int(float(count))
         return counts
 
+    def _connect(self) -> socket.socket:
+        plain = socket.create_connection((self.host, self.port), timeout=_TIMEOUT_S)
+        if self.ca_file is None:
+            return plain
+        context = ssl.create_default_context(cafile=self.ca_file)
+        return context.wrap_socket(plain, server_hostname=self.host)
+
     def _request(self, method: str, path: str, credentials: Credentials) -> tuple[int, str]:
         head = Signer(f"{self.host}:{self.port}", credentials).head(
             method, path, "", "Content-Length: 0\r\nConnection: close\r\n"
         )
-        with socket.create_connection((self.host, self.port), timeout=_TIMEOUT_S) as connection:
+        with self._connect() as connection:
             connection.sendall(head)
             response = http.client.HTTPResponse(connection, method=method)
             try:

@@ -30,6 +30,10 @@ _VOLUMES_PER_BUCKET = 4
 
 _LOCAL = "127.0.0.1"
 
+# Files of a gateway that speaks TLS.
+CERTIFICATE = "certificate.pem"
+KEY = "key.pem"
+
 
 def find_weed() -> Path:
     """Return the path of the command, of the installed package before any other on PATH."""
@@ -94,7 +98,9 @@ def filer(*, port: int, grpc_port: int, master: str) -> list[str]:
     return [*_service("filer", port, grpc_port), f"-master={master}", "-localSocket=filer.sock"]
 
 
-def gateway(*, host: str, port: int, grpc_port: int, metrics_port: int, filer: str) -> list[str]:
+def gateway(
+    *, host: str, port: int, grpc_port: int, metrics_port: int, filer: str, tls: bool = False
+) -> list[str]:
     """Arguments of one S3 endpoint address."""
     return [
         "s3",
@@ -110,6 +116,7 @@ def gateway(*, host: str, port: int, grpc_port: int, metrics_port: int, filer: s
         "-iam=false",
         "-port.iceberg=0",
         "-port.lance=0",
+        *((f"-cert.file={CERTIFICATE}", f"-key.file={KEY}") if tls else ()),
     ]
 
 

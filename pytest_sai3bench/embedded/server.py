@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.sigv4 import Credentials
-from pytest_sai3bench.embedded import seaweedfs
+from pytest_sai3bench.embedded import certificates, seaweedfs
 from pytest_sai3bench.embedded.gateway import Gateway
 from pytest_sai3bench.embedded.ports import reserve_block
 from pytest_sai3bench.embedded.processes import ProcessGroup
@@ -39,14 +39,20 @@ _LOG_LINES = 15
 
 
 def start(
-    endpoints: int, *, buckets: Iterable[str] = (), base_dir: Path | None = None, timeout_s: float = 30.0
+    endpoints: int,
+    *,
+    buckets: Iterable[str] = (),
+    base_dir: Path | None = None,
+    timeout_s: float = 30.0,
+    tls: bool = False,
 ) -> EmbeddedServer:
     """Start a server that answers signed requests on every endpoint when this returns.
 
     ``base_dir`` takes the data folder (default: the folder for temporary files). ``timeout_s`` bounds the start and
-    later each growth. Raises `EmbeddedServerError`, with the log of the part that failed.
+    later each growth. With ``tls`` the endpoints speak nothing else, and ``ca_file`` of the server verifies them. Raises
+    `EmbeddedServerError`, with the log of the part that failed.
     """
-    server = EmbeddedServer(base_dir=base_dir, timeout_s=timeout_s)
+    server = EmbeddedServer(base_dir=base_dir, timeout_s=timeout_s, tls=tls)
     try:
         server.add_endpoints(endpoints)
         server.ensure_buckets(buckets)
@@ -59,7 +65,8 @@ def start(
 class EmbeddedServer:
     """A running server; `start` makes one. As a context manager it is stopped at the end."""
 
-    def __init__(self, *, base_dir: Path | None = None, timeout_s: float = 30.0) -> None:
+    def __init__(self, *, base_dir: Path | None = None, timeout_s: float = 30.0, tls: bool = False) -> None:
+        self.ca_file: Path | None = None
         self.credentials = Credentials(f"SAI3{secrets.token_hex(8).upper()}", secrets.token_hex(20), REGION)
         self._weed = seaweedfs.find_weed()
         self._timeout_s = timeout_s
@@ -69,6 +76,13 @@ class EmbeddedServer:
         with self._block.guard as guard:
             self._folder = _make_folder(base_dir)
             self._processes = ProcessGroup(self._folder, hold=guard)
+        if tls:
+            try:
+                hosts = ["localhost", *(f"127.0.0.{number}" for number in range(1, MAX_ENDPOINTS + 1))]
+                self.ca_file = certificates.make(self._folder, hosts)
+            except BaseException:
+                self.stop()
+                raise
 
     @property
     def access_key(self) -> str:
@@ -150,13 +164,20 @@ class EmbeddedServer:
         self._filer = seaweedfs.address(filer_port, filer_grpc)
 
     def _start_gateway(self, number: int) -> Gateway:
-        gateway = Gateway(f"gateway-{number}", f"127.0.0.{number}", self._block.take(), self._block.take())
+        gateway = Gateway(
+            f"gateway-{number}",
+            f"127.0.0.{number}",
+            self._block.take(),
+            self._block.take(),
+            self.ca_file,
+        )
         arguments = seaweedfs.gateway(
             host=gateway.host,
             port=gateway.port,
             grpc_port=self._block.take(),
             metrics_port=gateway.metrics_port,
             filer=self._filer,
+            tls=self.ca_file is not None,
         )
         self._start(gateway.name, arguments)
         return gateway

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import monotonic_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.agent import PROTOCOL
 from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightError, StageError
@@ -29,12 +29,19 @@ _START_DELAY_NS = 200_000_000
 class Fleet:
     """The workers of one run plan, from `open` to `close`.
 
-    ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access.
+    ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access; ``tls`` those of
+    `agent.tls.TlsSettings`, or None where no endpoint needs it.
     """
 
-    def __init__(self, plan: RunPlan, credentials: Mapping[str, str | None] | None) -> None:
+    def __init__(
+        self,
+        plan: RunPlan,
+        credentials: Mapping[str, str | None] | None,
+        tls: Mapping[str, Any] | None = None,
+    ) -> None:
         self._plan = plan
         self._credentials = credentials
+        self._tls = tls
         self._members = Members()
         self._started = False
 
@@ -123,7 +130,12 @@ class Fleet:
     def _check(self) -> None:
         for member in self._members:
             credentials = dict(self._credentials) if self._credentials else None
-            plan = {"type": "plan", "plan": member.plan.to_wire(), "credentials": credentials}
+            plan = {
+                "type": "plan",
+                "plan": member.plan.to_wire(),
+                "credentials": credentials,
+                **({"tls": dict(self._tls)} if self._tls else {}),
+            }
             self._members.ask(member, plan, "preflight")
         endpoints = max(len(worker.endpoints) for worker in self._plan.workers)
         self._members.wait(endpoints * _CHECK_S, "did not check its endpoints")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.errors import RunError, StageError
 from pytest_sai3bench.fleet.fleet import Fleet
@@ -26,7 +26,7 @@ _STALLED_S = 600.0
 class Run:
     """One run of one workload: `prepare`, `work`, and always `clean_up`, whatever the others raised.
 
-    ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access. An exception of the main
+    ``credentials`` and ``tls`` are those of `Fleet`. An exception of the main
     thread (Ctrl-C, a timeout of pytest's) stops the load, keeps what was measured and goes on its way.
     """
 
@@ -37,11 +37,12 @@ class Run:
         *,
         run_id: str,
         started_at: float,
+        tls: Mapping[str, Any] | None = None,
     ) -> None:
         self._plan = plan
         self._run_id = run_id
         self._started_at = started_at
-        self._fleet = Fleet(plan, credentials)
+        self._fleet = Fleet(plan, credentials, tls)
         self._phases: list[PhaseResult] = []
         self._notes = list(plan.notes)
         self._status: RunStatus = "completed"

@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.errors import Problem, SuiteError
+from pytest_sai3bench.plan.certificates import plan_tls
 from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints
 from pytest_sai3bench.plan.model import (
@@ -96,6 +97,7 @@ def build_plan(
                 )
             )
     plan = RunPlan(suite=loaded.shown, name=suite.name, workers=tuple(workers))
+    plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += _mixed_accounts(loaded, plan)
     _raise_for(problems)
     return replace(plan, notes=tuple(make_notes(plan, wanted)))

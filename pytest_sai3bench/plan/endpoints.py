@@ -126,18 +126,28 @@ def _build(uri: str, origin: Origin, env: Mapping[str, str]) -> Endpoint:
     if parsed.scheme in ("file", "direct"):
         root = f"embedded-{parsed.embedded_index}/{folder}" if embedded else f"/{folder}"
         return Endpoint(uri, parsed.scheme, origin, root=root, embedded=embedded)
+    tls = parsed.tls
     if embedded:
         host, port = f"embedded-{parsed.embedded_index}", 0
     elif parsed.host:
         host, port = parsed.host, parsed.port
     else:
-        host, port = _server_of_environment(parsed.bucket, env)
+        host, port, tls = _server_of_environment(parsed.bucket, env)
     return Endpoint(
-        uri, "s3", origin, host=host, port=port, bucket=parsed.bucket, prefix=folder, embedded=embedded
+        uri,
+        "s3",
+        origin,
+        host=host,
+        port=port,
+        bucket=parsed.bucket,
+        prefix=folder,
+        embedded=embedded,
+        tls=tls,
     )
 
 
-def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, int]:
+def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, int, bool]:
+    """Return host and port of the server that AWS tools would use, and whether it is spoken to over TLS."""
     written = f"s3://host:9000/{bucket}/"
     name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if env.get(name)), None)
     if name is None:
@@ -146,13 +156,17 @@ def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, in
         )
     try:
         parts = urlsplit(env[name])
-        host, port = parts.hostname, parts.port or 80
+        tls = parts.scheme == "https"
+        host, port = parts.hostname, parts.port or (443 if tls else 80)
     except ValueError:
         host = None
-    if host is None or parts.scheme != "http" or parts.username is not None or parts.path.strip("/"):
+    if (
+        host is None
+        or parts.scheme not in {"http", "https"}
+        or parts.username is not None
+        or parts.path.strip("/")
+    ):
         # What stands before an @ may be a secret.
         shown = repr(env[name]) if "@" not in env[name] else "not usable"
-        raise ValueError(
-            f"{name} is {shown}: expected http://host:port (this version has no TLS), or {written}"
-        )
-    return host, port
+        raise ValueError(f"{name} is {shown}: expected http://host:port or https://host:port, or {written}")
+    return host, port, tls

@@ -31,6 +31,7 @@ class Endpoint:
     ``uri`` is the text of the suite and the endpoint's identity everywhere, with one slash at the end. ``host`` and
     ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
     (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file`` and ``direct``.
+    ``tls`` says that an ``s3`` server is spoken to over TLS.
     """
 
     uri: str
@@ -42,6 +43,7 @@ class Endpoint:
     prefix: str = ""
     root: str = ""
     embedded: bool = False
+    tls: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -53,6 +55,7 @@ class Endpoint:
             "bucket": self.bucket,
             "prefix": self.prefix,
             "root": self.root,
+            "tls": self.tls,
         }
 
 
@@ -274,6 +277,19 @@ class WorkerPlan:
 
 
 @dataclass(frozen=True)
+class TlsPlan:
+    """Whom the workers trust over TLS and who they are: absolute paths on the controller, empty where nothing is given.
+
+    What is in the files travels beside the plan, like the credentials.
+    """
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    verify: bool = True
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """One run of one workload: a plan per worker, and what the whole amounts to."""
 
@@ -281,6 +297,7 @@ class RunPlan:
     name: str
     workers: tuple[WorkerPlan, ...]
     notes: tuple[str, ...] = ()
+    tls: TlsPlan | None = None
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

@@ -39,6 +39,8 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
                 f"{worker.agent} has {worker.processes} instead of {processes} processes: "
                 "each keeps at least one operation going; raise concurrency"
             )
+    if plan.tls is not None and not plan.tls.verify:
+        yield "certificates of servers are not verified (tls.verify: false): anyone could answer in their place"
     yield from _uneven_load(plan)
 
 

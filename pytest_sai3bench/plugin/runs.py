@@ -14,6 +14,7 @@ from pytest_sai3bench.embedded.binding import EmbeddedTargets
 from pytest_sai3bench.errors import CredentialsError
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
+from pytest_sai3bench.plan.certificates import read_tls
 from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports import run_folder
@@ -59,7 +60,8 @@ class Runs:
             plan = self._targets.bind(run.plan)
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
-            run.begin(plan, credentials, self._new_folder(run), self._metadata())
+            tls = read_tls(plan.tls) if plan.tls else None
+            run.begin(plan, credentials, self._new_folder(run), self._metadata(), tls)
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
         """Write the summary of every run that measured something."""
@@ -90,8 +92,7 @@ class Runs:
         if not s3:
             return None
         if s3[0].embedded:
-            assert self._targets.server is not None
-            return self._targets.server.credentials._asdict()
+            return self._targets.server_of(s3[0]).credentials._asdict()
         try:
             return find_credentials()
         except CredentialsError as error:

@@ -67,13 +67,14 @@ class SuiteRun:
         credentials: Mapping[str, str | None] | None,
         folder: Path,
         metadata: Mapping[str, Any],
+        tls: Mapping[str, Any] | None = None,
     ) -> None:
         """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results."""
         self.plan = plan
         self.folder = folder
         self._metadata = metadata
         run_id = "/".join(folder.parts[-3:])
-        self._run = Run(plan, credentials, run_id=run_id, started_at=time.time())
+        self._run = Run(plan, credentials, run_id=run_id, started_at=time.time(), tls=tls)
         # In reverse order, and whatever each of them raises.
         self.at_end.callback(self._write)
         self.at_end.callback(self._run.clean_up)

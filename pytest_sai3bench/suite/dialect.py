@@ -66,7 +66,6 @@ _KEYS = {
     "record_count": _never(),
     "repeat": _later(1),
     "s3dlio_optimization": _later(),
-    "tls": _refused(),
     "verify": _later(False),
     "version": _never(),
     "workload[].concurrency": _refused(),

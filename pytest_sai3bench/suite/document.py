@@ -24,6 +24,7 @@ from pytest_sai3bench.suite.scalars import (
 )
 from pytest_sai3bench.suite.section import Section
 from pytest_sai3bench.suite.thresholds import Rule
+from pytest_sai3bench.suite.tls import Tls
 
 
 class Suite(Section):
@@ -111,6 +112,13 @@ class Suite(Section):
     embedded_server: EmbeddedServer | None = Field(
         default=None,
         description="a throwaway server. For trying out and for tests. sai3-bench has no such key.",
+    )
+    tls: Tls | None = Field(
+        default=None,
+        description=(
+            "certificates for `s3+https://` endpoints. "
+            "Without it the system's authorities are trusted. sai3-bench has no such key."
+        ),
     )
     markers: tuple[Marker, ...] = Field(
         default=(),

@@ -22,6 +22,13 @@ class EmbeddedServer(Section):
             "Up to 32, written `s3://embedded-1/bucket/` and so on. All show the same objects; buckets are made."
         ),
     )
+    tls: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "True makes them `s3+https://embedded-1/bucket/`, with a certificate that is made and trusted for the run."
+        ),
+    )
     mounts: _UpTo32 = Field(
         default=0,
         description=(

@@ -48,13 +48,13 @@ class MultiEndpoint(Section):
         first_of: dict[ParsedUri, int] = {}
         for index, uri in enumerate(self.endpoints):
             parsed = parse_uri(uri)
-            scheme = parse_uri(self.endpoints[0]).scheme
+            scheme = parse_uri(self.endpoints[0]).shown_scheme
             first = first_of.setdefault(replace(parsed, path=parsed.path.rstrip("/")), index)
-            if parsed.scheme != scheme:
+            if parsed.shown_scheme != scheme:
                 objections.append(
                     (
                         ("endpoints", index),
-                        f"{parsed.scheme}:// in a set of {scheme}:// endpoints: expected one scheme for all",
+                        f"{parsed.shown_scheme}:// in a set of {scheme}:// endpoints: expected one scheme for all",
                     )
                 )
             elif first != index:

@@ -80,6 +80,12 @@ def _embedded_addresses_exist(suite: Suite) -> Iterator[Finding]:
                 place,
                 f"{text!r} needs the embedded server: expected a block 'embedded_server: {{{key}: {uri.embedded_index}}}'",
             )
+        elif uri.scheme == "s3" and uri.tls != server.tls:
+            wanted = ("s3", "s3+https")[server.tls]
+            yield Finding(
+                place,
+                f"{text!r} does not fit 'embedded_server.tls: {str(server.tls).lower()}': expected {wanted}://",
+            )
         elif uri.embedded_index > count:
             yield Finding(
                 place,

@@ -15,9 +15,12 @@ from typing import Literal
 
 Scheme = Literal["s3", "file", "direct"]
 
-_LATER = ("s3+https", "az", "gs", "gcs")
+_LATER = ("az", "gs", "gcs")
 _EXAMPLES = "file:///mnt/data/ or s3://host:9000/bucket/"
 _HTTP_PORT = 80
+_HTTPS_PORT = 443
+# The text is not repeated, it holds a secret.
+_NO_CREDENTIALS = "credentials do not belong in a URI: expected them in the environment or a profile of AWS"
 _EMBEDDED = re.compile(r"embedded-(?P<index>0|[1-9][0-9]{0,3})")
 _SERVER = re.compile(r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
@@ -33,7 +36,7 @@ class ParsedUri:
     ``path`` is the rest as written: for ``s3`` what follows the bucket, without a slash in front; for folders the
     absolute path, or below a mount of the embedded server what follows its name, without a slash in front.
     ``host`` (an IPv6 address without brackets) and ``port`` are "" and 0 where the environment or the embedded server
-    decides; ``embedded_index`` counts from 1.
+    decides; ``embedded_index`` counts from 1. ``tls`` is True for ``s3+https``.
     """
 
     scheme: Scheme
@@ -42,6 +45,12 @@ class ParsedUri:
     bucket: str = ""
     path: str = ""
     embedded_index: int | None = None
+    tls: bool = False
+
+    @property
+    def shown_scheme(self) -> str:
+        """The scheme as it is written."""
+        return "s3+https" if self.tls else self.scheme
 
 
 @lru_cache(maxsize=4096)
@@ -58,10 +67,17 @@ def parse_uri(text: str) -> ParsedUri:
         return _parse_folder("direct", text, rest)
     if scheme == "s3":
         return _parse_s3(text, rest)
+    if scheme == "s3+https":
+        return _parse_s3_over_tls(text, rest)
     if scheme in _LATER:
-        raise ValueError(f"{scheme}:// is not supported by this version: expected file:// or s3://")
+        raise ValueError(
+            f"{scheme}:// is not supported by this version: expected file://, direct://, s3:// or s3+https://"
+        )
     if scheme in {"http", "https"}:
-        raise ValueError(f"{text!r} is a web address: expected s3://, such as s3://host:9000/bucket/")
+        wanted = "s3" if scheme == "http" else "s3+https"
+        raise ValueError(
+            f"{text!r} is a web address: expected {wanted}://, such as {wanted}://host:9000/bucket/"
+        )
     raise ValueError(f"unknown scheme {scheme!r}: expected a URI such as {_EXAMPLES}")
 
 
@@ -79,10 +95,7 @@ def _parse_folder(scheme: Literal["file", "direct"], text: str, rest: str) -> Pa
 def _parse_s3(text: str, rest: str) -> ParsedUri:
     first, _, after = rest.partition("/")
     if "@" in first:
-        # The text is not repeated, it holds a secret.
-        raise ValueError(
-            "credentials do not belong in a URI: expected them in the environment or a profile of AWS"
-        )
+        raise ValueError(_NO_CREDENTIALS)
     if not first:
         raise ValueError(f"{text!r} names no bucket: expected s3://bucket/prefix/ or s3://host:9000/bucket/")
     index = _embedded_index(text, first)
@@ -98,6 +111,19 @@ def _parse_s3(text: str, rest: str) -> ParsedUri:
     if not bucket:
         raise ValueError(f"{text!r} names no bucket: expected s3://{first}/bucket/")
     return ParsedUri("s3", host, port, _checked_bucket(bucket), path, index)
+
+
+def _parse_s3_over_tls(text: str, rest: str) -> ParsedUri:
+    """Take apart what always names a server: buckets alone have no scheme for TLS, their server's URL has one."""
+    first, _, after = rest.partition("/")
+    if "@" in first:
+        raise ValueError(_NO_CREDENTIALS)
+    bucket, _, path = after.partition("/")
+    if not first or not bucket:
+        raise ValueError(f"{text!r} names no bucket: expected s3+https://host/bucket/ with the server's name")
+    index = _embedded_index(text, first)
+    host, port = ("", 0) if index is not None else _parse_server(text, first, _HTTPS_PORT)
+    return ParsedUri("s3", host, port, _checked_bucket(bucket), path, index, tls=True)
 
 
 def _embedded_index(text: str, first: str) -> int | None:
@@ -119,7 +145,7 @@ def _is_server(first: str) -> bool:
     return True
 
 
-def _parse_server(text: str, server: str) -> tuple[str, int]:
+def _parse_server(text: str, server: str, default_port: int = _HTTP_PORT) -> tuple[str, int]:
     match = _SERVER.fullmatch(server)
     if match is None:
         raise ValueError(
@@ -133,7 +159,7 @@ def _parse_server(text: str, server: str) -> tuple[str, int]:
     elif not _HOST_NAME.fullmatch(match["name"]):
         raise ValueError(f"{text!r}: {match['name']!r} is not a host name")
     if match["port"] is None:
-        port = _HTTP_PORT
+        port = default_port
     else:
         port = int(match["port"]) if re.fullmatch("[0-9]{1,5}", match["port"]) else 0
         if not 1 <= port <= 65535:

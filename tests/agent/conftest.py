@@ -26,10 +26,12 @@ from pytest_sai3bench.agent.stages import Worker
 from pytest_sai3bench.plan import model
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Iterator
 
     from pytest_sai3bench.agent.recorder import Segment
     from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tls import TlsClient, TlsSettings
 
 KEYS = Credentials("access", "secret", "us-east-1")
 SIZE = model.SizePlan("fixed", 1000, 1000)
@@ -77,11 +79,12 @@ class Run:
 
     plan: model.WorkerPlan
     credentials: Credentials | None = None
+    tls: TlsSettings | None = None
     reins: Reins = field(init=False)
     worker: Worker = field(init=False)
 
     def __post_init__(self) -> None:
-        self.worker = Worker(self.plan.to_wire(), self.credentials)
+        self.worker = Worker(self.plan.to_wire(), self.credentials, self.tls)
 
     def check(self) -> list[tuple[str, str]]:
         """Return kind and detail of the check of each endpoint."""
@@ -121,6 +124,7 @@ def make_run() -> Iterator[Callable[..., Run]]:
             endpoints: Iterable[model.Endpoint],
             stages: Iterable[model.StagePlan],
             credentials: Credentials | None = None,
+            tls: TlsSettings | None = None,
             **changes: Any,
         ) -> Run:
             plan = model.WorkerPlan(
@@ -136,7 +140,7 @@ def make_run() -> Iterator[Callable[..., Run]]:
                 stages=tuple(stages),
                 errors=model.ErrorPolicy(),
             )
-            run = Run(replace(plan, **changes), credentials)
+            run = Run(replace(plan, **changes), credentials, tls)
             closing.callback(run.worker.engine.close)
             return run
 
@@ -218,10 +222,16 @@ class ScriptedServer:
     """Answers on one address per endpoint; ``script`` gets each request, read whole, and returns the answer's bytes.
 
     A script may also act on the peer itself and return None. ``requests`` holds what arrived. With ``reads_bodies``
-    False a request counts as arrived when its head has.
+    False a request counts as arrived when its head has. With a ``context`` it speaks TLS.
     """
 
-    def __init__(self, endpoints: int, script: Callable[[Request, Peer], bytes | None]) -> None:
+    def __init__(
+        self,
+        endpoints: int,
+        script: Callable[[Request, Peer], bytes | None],
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._context = context
         self.requests: list[Request] = []
         self.over = threading.Event()
         self.reads_bodies = True
@@ -271,8 +281,21 @@ class ScriptedServer:
             self._start(self._serve, sock, endpoint, self._connections)
 
     def _serve(self, sock: socket.socket, endpoint: int, connection: int) -> None:
-        number, peer = 0, Peer(self, sock)
+        number = 0
         try:
+            if self._context is not None:
+                sock = self._context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                self._socks.append(sock)
+                try:
+                    sock.do_handshake()
+                except OSError:
+                    # What the client still sends is taken, or the reset that answers it would overtake the alert.
+                    sock = socket.socket(fileno=sock.detach())
+                    sock.shutdown(socket.SHUT_WR)
+                    while sock.recv(65536):
+                        pass
+                    raise
+            peer = Peer(self, sock)
             while not self.over.is_set():
                 head = peer.read_until(b"\r\n\r\n").decode()
                 lines = head.split("\r\n")
@@ -295,11 +318,15 @@ class ScriptedServer:
 
 @pytest.fixture
 def start_server() -> Iterator[Callable[..., ScriptedServer]]:
-    """Return ``start_server(script, endpoints=1)``."""
+    """Return ``start_server(script, endpoints=1, context=None)``."""
     with ExitStack() as closing:
 
-        def start(script: Callable[[Request, Peer], bytes | None], endpoints: int = 1) -> ScriptedServer:
-            server = ScriptedServer(endpoints, script)
+        def start(
+            script: Callable[[Request, Peer], bytes | None],
+            endpoints: int = 1,
+            context: ssl.SSLContext | None = None,
+        ) -> ScriptedServer:
+            server = ScriptedServer(endpoints, script, context)
             closing.callback(server.close)
             return server
 
@@ -382,6 +409,7 @@ def make_loop(
     lanes: int = 1,
     connect_timeout_s: float = PATIENCE_S,
     request_timeout_s: float = PATIENCE_S,
+    tls: TlsClient | None = None,
 ) -> HttpLoop:
     """Return an event loop over the bucket ``bench`` at each address."""
     requests = [
@@ -395,6 +423,7 @@ def make_loop(
         pool=Pool(1),
         connect_timeout_s=connect_timeout_s,
         request_timeout_s=request_timeout_s,
+        tls=tls,
     )
 
 

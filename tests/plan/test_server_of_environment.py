@@ -18,7 +18,7 @@ _SUITE = """
         - s3://bucket-2/pre/
     workload: [{op: put, weight: 1, object_size: 1}]
 """
-_SHAPE = "expected http://host:port (this version has no TLS), or s3://host:9000/"
+_SHAPE = "expected http://host:port or https://host:port, or s3://host:9000/"
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,8 @@ _SHAPE = "expected http://host:port (this version has no TLS), or s3://host:9000
         ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}, ("127.0.0.1", 9000)),
         ({"AWS_ENDPOINT_URL": "http://[::1]:9000/"}, ("::1", 9000)),
         ({"AWS_ENDPOINT_URL": "http://store"}, ("store", 80)),
+        ({"AWS_ENDPOINT_URL": "https://store"}, ("store", 443)),
+        ({"AWS_ENDPOINT_URL": "https://store:9000"}, ("store", 9000)),
         ({"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_S3": "http://b:2"}, ("b", 2)),
         ({"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_S3": ""}, ("a", 1)),
     ],
@@ -34,9 +36,10 @@ _SHAPE = "expected http://host:port (this version has no TLS), or s3://host:9000
 def test_the_server_comes_from_the_environment(
     plan_of: Callable[..., RunPlan], env: dict[str, str], server: tuple[str, int]
 ) -> None:
-    assert [(e.host, e.port, e.bucket, e.prefix) for e in plan_of(_SUITE, env).endpoints] == [
-        (*server, "bucket-1", ""),
-        (*server, "bucket-2", "pre/"),
+    tls = env["AWS_ENDPOINT_URL"].startswith("https:")
+    assert [(e.host, e.port, e.bucket, e.prefix, e.tls) for e in plan_of(_SUITE, env).endpoints] == [
+        (*server, "bucket-1", "", tls),
+        (*server, "bucket-2", "pre/", tls),
     ]
 
 
@@ -57,7 +60,7 @@ def test_every_bucket_without_a_server_is_told(problems_of: Callable[..., list[s
 @pytest.mark.parametrize(
     ("name", "url", "shown"),
     [
-        ("AWS_ENDPOINT_URL", "https://store:9000", "'https://store:9000'"),
+        ("AWS_ENDPOINT_URL", "ftp://store:9000", "'ftp://store:9000'"),
         ("AWS_ENDPOINT_URL_S3", "store:9000", "'store:9000'"),
         ("AWS_ENDPOINT_URL", "http://", "'http://'"),
         ("AWS_ENDPOINT_URL", "http://store:port", "'http://store:port'"),

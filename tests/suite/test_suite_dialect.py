@@ -86,7 +86,6 @@ def test_a_value_that_asks_for_what_is_done_anyway_is_accepted(tmp_path: Path, k
         ("engine", "boto3", "'engine: boto3'"),
         ("prepare.key_prefix_shards", "16", "'key_prefix_shards: 16'"),
         ("distributed.stages", "[{name: a, type: execute}]", "'stages'"),
-        ("tls", "{ca_file: x}", "'tls'"),
     ],
 )
 def test_what_would_change_the_measurement_is_refused(

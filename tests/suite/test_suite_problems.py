@@ -54,7 +54,10 @@ VALUES = [
         "target: data/",
         "target: 'data/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
     ),
-    ("target: az://a/d/", "target: az:// is not supported by this version: expected file:// or s3://"),
+    (
+        "target: az://a/d/",
+        "target: az:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
+    ),
     (
         "target: direct://d/",
         "target: 'direct://d/' is not an absolute path: expected three slashes, such as direct:///mnt/data/",
@@ -303,7 +306,7 @@ OPERATIONS = [
     ),
     (
         "{op: get, path: 'az://x/y', weight: 1}",
-        "workload[0].path: az:// is not supported by this version: expected file:// or s3://",
+        "workload[0].path: az:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
     ),
     (
         "{op: get, path: d/, weight: 1, concurrency: 0}",

@@ -55,6 +55,8 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "retry_jitter_factor": 0.25,
         },
         "seed": 0,
+        "tls": None,
+        "page_cache_mode": None,
     }
 
 

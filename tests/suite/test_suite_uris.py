@@ -28,6 +28,10 @@ from pytest_sai3bench.suite.uris import ParsedUri, parse_uri
         ("s3://Store.Lab/bucket/", ParsedUri("s3", "Store.Lab", 80, "bucket")),
         ("s3://[::1]:9000/bucket/", ParsedUri("s3", "::1", 9000, "bucket")),
         ("s3://[fe80::1]:9000/bucket/x", ParsedUri("s3", "fe80::1", 9000, "bucket", "x")),
+        ("s3+https://store/bucket/p/", ParsedUri("s3", "store", 443, "bucket", "p/", tls=True)),
+        ("s3+https://a.b.c:9000/bucket/", ParsedUri("s3", "a.b.c", 9000, "bucket", tls=True)),
+        ("s3+https://[::1]/bucket", ParsedUri("s3", "::1", 443, "bucket", tls=True)),
+        ("s3+https://embedded-2/bucket/", ParsedUri("s3", bucket="bucket", embedded_index=2, tls=True)),
         ("s3://embedded-1/bucket/p/", ParsedUri("s3", bucket="bucket", path="p/", embedded_index=1)),
         ("s3://embedded-32/bucket", ParsedUri("s3", bucket="bucket", embedded_index=32)),
     ],
@@ -52,10 +56,30 @@ def test_addresses_are_taken_apart(text: str, parsed: ParsedUri) -> None:
             "nfs://x/",
             "unknown scheme 'nfs': expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
         ),
-        ("s3+https://h/b/", "s3+https:// is not supported by this version: expected file:// or s3://"),
-        ("az://a/b/", "az:// is not supported by this version: expected file:// or s3://"),
-        ("gs://b/", "gs:// is not supported by this version: expected file:// or s3://"),
-        ("gcs://b/", "gcs:// is not supported by this version: expected file:// or s3://"),
+        (
+            "az://a/b/",
+            "az:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
+        ),
+        (
+            "gs://b/",
+            "gs:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
+        ),
+        (
+            "gcs://b/",
+            "gcs:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
+        ),
+        (
+            "s3+https://bucket",
+            "'s3+https://bucket' names no bucket: expected s3+https://host/bucket/ with the server's name",
+        ),
+        (
+            "s3+https://k:canary@h/bucket/",
+            "credentials do not belong in a URI: expected them in the environment or a profile of AWS",
+        ),
+        (
+            "https://h/bucket/",
+            "'https://h/bucket/' is a web address: expected s3+https://, such as s3+https://host:9000/bucket/",
+        ),
         (
             "http://h:9000/b/",
             "'http://h:9000/b/' is a web address: expected s3://, such as s3://host:9000/bucket/",
