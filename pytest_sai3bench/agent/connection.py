@@ -38,7 +38,8 @@ class Connection:
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
     not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept)
     and ``close`` describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
-    clock started (0 when it has not); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a
+    clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0); ``token`` is the next page of a
+    LIST. ``fresh`` is True until an answer came: a
     connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
     once sending had to wait for something to arrive, or the other way round, which only TLS does.
     """
@@ -58,6 +59,7 @@ class Connection:
         "body",
         "close",
         "crossed",
+        "due_ns",
         "endpoint",
         "fd",
         "fresh",
@@ -83,6 +85,7 @@ class Connection:
         self.attempt = 0
         self.base = 0
         self.began_ns = 0
+        self.due_ns = 0
         self.opened_ns = 0
         self.token = ""
         self.pending: memoryview | None = None

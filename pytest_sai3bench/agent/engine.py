@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from .balance import Balancer
     from .messages import CheckWire
+    from .pacing import Pacer
     from .policy import ErrorPolicy
     from .recorder import Segment, Window
     from .sources import Task
@@ -30,7 +31,10 @@ class Control(Protocol):
 
 
 class Load(NamedTuple):
-    """What an engine needs to carry out a stage; finished segments go into ``done``."""
+    """What an engine needs to carry out a stage; finished segments go into ``done``.
+
+    With a ``pacer`` each operation begins at an instant of it, or at once when that has passed.
+    """
 
     source: Source
     window: Window
@@ -38,6 +42,7 @@ class Load(NamedTuple):
     balancer: Balancer
     policy: ErrorPolicy
     control: Control
+    pacer: Pacer | None = None
 
 
 class Engine(Protocol):

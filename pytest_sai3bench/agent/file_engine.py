@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .engine import Load
     from .messages import CheckWire
+    from .pacing import Pacer
     from .payload import Pool
     from .sources import Task
 
@@ -201,11 +202,16 @@ class _Lane(threading.Thread):
         take, (acquire, release) = self._load.source.take, self._load.balancer
         policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
         record, roots, endpoints = self._recorder.record, self._roots, len(self._roots)
+        pacer, due = self._load.pacer, 0
         now = monotonic_ns()
         while now < end_ns and not stopped():
             if policy.hold_until_ns > now:
                 now = self._sleep_until(policy.hold_until_ns)
                 continue
+            if pacer is not None:
+                due = pacer.take(now)
+                if not self._await(pacer, due, now):
+                    return
             task = take()
             if task is None:
                 return
@@ -227,8 +233,26 @@ class _Lane(threading.Thread):
                 else:
                     now = monotonic_ns()
                     release(endpoint)
-                    record(series_base(task[0], endpoint, endpoints), now, now - began, size)
+                    base = series_base(task[0], endpoint, endpoints)
+                    record(base, now, now - began, size)
+                    if due:
+                        self._recorder.respond(base, size, now - due)
                     break
+
+    def _await(self, pacer: Pacer, due: int, now: int) -> bool:
+        """Wait until an operation is due, and as long as the policy pauses; False when it is not to begin any more."""
+        policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
+        paused = waited = False
+        while (until := max(due, policy.hold_until_ns)) > now and now < end_ns and not stopped():
+            paused, waited = paused or until > due, True
+            now = self._sleep_until(until)
+        if now >= end_ns or stopped():
+            pacer.miss(due, now)
+            return False
+        # After a pause it is not the generator that is late.
+        if waited and not paused:
+            pacer.began(due, now)
+        return True
 
     def _perform(self, task: Task, root: str) -> tuple[int, int]:
         """Carry the operation out; return bytes moved and the instant at which it began."""

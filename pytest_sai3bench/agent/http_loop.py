@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from .connection import CONNECTING, IDLE, Closed, Connection, ConnectionFailed
 from .messages import GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, object_number
-from .poller import READ, WRITE, make_poller
-from .recorder import Recorder, series_base
+from .poller import READ, WRITE, make_fine_wait, make_poller
+from .recorder import NEVER_NS, Recorder, series_base
 from .response import BadResponse
 from .s3_requests import describe_error, next_token
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .engine import Control, Load
+    from .pacing import Pacer
     from .payload import Pool
     from .s3_requests import S3Requests
     from .sources import Task
@@ -64,8 +65,8 @@ class HttpLoop:
         self._idle: list[list[Connection]] = [[] for _ in requests]
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
-        # Lanes that wait: (instant, order, task or None for a new one, attempt).
-        self._waiting: list[tuple[int, int, Task | None, int]] = []
+        # Lanes that wait: (instant, order, task or None for a new one, attempt, instant at which it was due or 0).
+        self._waiting: list[tuple[int, int, Task | None, int, int]] = []
         self._order = 0
         self._busy = 0
         self._cut_off = 0
@@ -103,6 +104,7 @@ class HttpLoop:
         self._policy = load.policy
         self._recorder = Recorder(load.window, load.done)
         self._record = self._recorder.record
+        self._pacer = load.pacer
         self._end_ns = load.window.end_ns
         self._stop_ns = 0
         self._busy = self._lanes
@@ -114,7 +116,7 @@ class HttpLoop:
             self._work(now, load.control)
         finally:
             # After an error of ours: what is still on its way must not reach the next stage.
-            self._waiting.clear()
+            self._forget_waiting()
             for connection in [each for each in self._by_fd.values() if each.task is not None]:
                 self._drop(connection)
         self._recorder.flush()
@@ -122,10 +124,16 @@ class HttpLoop:
 
     def _work(self, now: int, control: Control) -> None:
         poll, by_fd = self._poller.poll, self._by_fd
+        # Only a rate needs to be woken to the microsecond.
+        wait = make_fine_wait(self._poller) if self._pacer else None
         chores_ns = 0
         while self._busy:
             pause_ns = (self._waiting[0][0] if self._waiting else now + _CHORE_NS) - now
-            for fd, mask in poll(min(max(pause_ns, 0), _CHORE_NS) / 1e9, _EVENTS):
+            pause_s = min(max(pause_ns, 0), _CHORE_NS) / 1e9
+            if wait and pause_s:
+                wait(pause_s)
+                pause_s = 0
+            for fd, mask in poll(pause_s, _EVENTS):
                 connection = by_fd.get(fd)
                 if connection is None:
                     continue
@@ -156,15 +164,42 @@ class HttpLoop:
             if self._policy.hold_until_ns > now or self._policy.gave_up:
                 self._pause(connection)
                 return
+            if self._pacer is not None:
+                self._next_due(self._pacer, connection, now)
+                return
             task = self._take()
             if task is not None:
                 self._begin(task, 0, connection)
                 return
+        self._retire(connection)
+
+    def _next_due(self, pacer: Pacer, connection: Connection | None, now: int) -> None:
+        """Begin the lane's next operation when it is due."""
+        due = pacer.take(now)
+        if due < now:
+            self._begin_due(due, connection)
+            return
+        if connection is not None:
+            self._rest(connection)
+        if due < self._end_ns:
+            self._wait(due, None, 0, due)
+        else:
+            # The window lasts until its end, also when nothing more is due in it.
+            self._wait(self._end_ns, None, 0)
+
+    def _begin_due(self, due: int, connection: Connection | None = None) -> None:
+        task = self._take()
+        if task is None:
+            self._retire(connection)
+        else:
+            self._begin(task, 0, connection, due)
+
+    def _retire(self, connection: Connection | None) -> None:
         if connection is not None:
             self._rest(connection)
         self._busy -= 1
 
-    def _begin(self, task: Task, attempt: int, connection: Connection | None) -> None:
+    def _begin(self, task: Task, attempt: int, connection: Connection | None, due: int = 0) -> None:
         endpoint = self._acquire()
         if connection is None or connection.endpoint != endpoint:
             if connection is not None:
@@ -177,10 +212,11 @@ class HttpLoop:
                     connection = self._connect(endpoint)
                 except OSError as error:
                     self._release(endpoint)
-                    self._count_failure(task, attempt, endpoint, *_name_error(error))
+                    self._count_failure(task, attempt, due, endpoint, _name_error(error))
                     return
         connection.task = task
         connection.attempt = attempt
+        connection.due_ns = due
         if connection.state == CONNECTING:
             connection.began_ns = monotonic_ns()
         else:
@@ -229,17 +265,36 @@ class HttpLoop:
         else:
             self._wait(self._policy.hold_until_ns, None, 0)
 
-    def _wait(self, until_ns: int, task: Task | None, attempt: int) -> None:
+    def _wait(self, until_ns: int, task: Task | None, attempt: int, due: int = 0) -> None:
         self._order += 1
-        heapq.heappush(self._waiting, (until_ns, self._order, task, attempt))
+        heapq.heappush(self._waiting, (until_ns, self._order, task, attempt, due))
 
     def _wake(self, now: int) -> None:
         while self._waiting and self._waiting[0][0] <= now:
-            _, _, task, attempt = heapq.heappop(self._waiting)
-            if task is None or now >= self._end_ns or self._policy.gave_up:
+            until, _, task, attempt, due = heapq.heappop(self._waiting)
+            if now >= self._end_ns or self._policy.gave_up:
+                self._miss(task, due)
                 self._next(None, now)
+            elif task is not None:
+                self._begin(task, attempt, None, due)
+            elif due and self._policy.hold_until_ns > now:
+                self._wait(self._policy.hold_until_ns, None, 0, due)
+            elif due:
+                # After a pause it is not the generator that is late.
+                if self._pacer is not None and until == due:
+                    self._pacer.began(due, monotonic_ns())
+                self._begin_due(due)
             else:
-                self._begin(task, attempt, None)
+                self._next(None, now)
+
+    def _miss(self, task: Task | None, due: int) -> None:
+        if self._pacer is not None and task is None and due:
+            self._pacer.miss(due, self._stop_ns or NEVER_NS)
+
+    def _forget_waiting(self) -> None:
+        for _, _, task, _, due in self._waiting:
+            self._miss(task, due)
+        self._waiting.clear()
 
     # Events
 
@@ -319,7 +374,9 @@ class HttpLoop:
             self._release(endpoint)
             text = describe_error(connection.status, connection.body)
             self._leave(connection)
-            self._count_failure(task, connection.attempt, endpoint, f"http-{connection.status}", text)
+            self._count_failure(
+                task, connection.attempt, connection.due_ns, endpoint, (f"http-{connection.status}", text)
+            )
             return
         if op == LIST:
             connection.token = next_token(connection.body)
@@ -332,6 +389,8 @@ class HttpLoop:
         size = connection.size if op == GET else task[2]
         base = series_base(op, endpoint, len(self._requests))
         self._record(base, now, now - connection.began_ns, size)
+        if connection.due_ns:
+            self._recorder.respond(base, size, now - connection.due_ns)
         self._release(endpoint)
         connection.began_ns = 0
         if connection.close:
@@ -354,7 +413,7 @@ class HttpLoop:
             return
         self._drop(connection)
         self._release(endpoint)
-        self._count_failure(task, attempt, endpoint, *_name_error(error))
+        self._count_failure(task, attempt, connection.due_ns, endpoint, _name_error(error))
 
     def _repeat(self, connection: Connection) -> None:
         """Send the connection's request over a new connection; its clock runs on."""
@@ -365,12 +424,16 @@ class HttpLoop:
             again = self._connect(endpoint)
         except OSError as error:
             self._release(endpoint)
-            self._count_failure(task, attempt, endpoint, *_name_error(error))
+            self._count_failure(task, attempt, connection.due_ns, endpoint, _name_error(error))
             return
+        again.due_ns = connection.due_ns
         again.task, again.attempt, again.token = task, attempt, connection.token
         again.began_ns = connection.began_ns
 
-    def _count_failure(self, task: Task, attempt: int, endpoint: int, kind: str, text: str) -> None:
+    def _count_failure(
+        self, task: Task, attempt: int, due: int, endpoint: int, failure: tuple[str, str]
+    ) -> None:
+        kind, text = failure
         now = monotonic_ns()
         delay = -1
         if not self._policy.forgives(kind):
@@ -380,7 +443,7 @@ class HttpLoop:
         if delay < 0:
             self._wait(now, None, 0)
         else:
-            self._wait(now + delay, task, attempt + 1)
+            self._wait(now + delay, task, attempt + 1, due)
 
     # Connections
 
@@ -433,7 +496,7 @@ class HttpLoop:
         if now >= self._end_ns or self._policy.gave_up:
             # Lanes that pause or wait for a retry have nothing to wait for any more.
             self._busy -= len(self._waiting)
-            self._waiting.clear()
+            self._forget_waiting()
         for connection in list(self._by_fd.values()):
             if connection.state == IDLE or connection.task is None:
                 continue

@@ -36,10 +36,21 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
+class LatencyWire(TypedDict):
+    """Durations in nanoseconds; ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`."""
+
+    sum_ns: int
+    min_ns: int
+    max_ns: int
+    index: list[int]
+    counts: list[int]
+
+
 class SeriesWire(TypedDict):
     """Operations of one kind on one endpoint in one size bucket.
 
-    ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`. ``count`` is their sum.
+    ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`. ``count`` is their sum. These are
+    latencies from the send; ``response`` are those from the instant at which operations were due, None without a rate.
     """
 
     op: str
@@ -50,6 +61,18 @@ class SeriesWire(TypedDict):
     sum_ns: int
     min_ns: int
     max_ns: int
+    index: list[int]
+    counts: list[int]
+    response: LatencyWire | None
+
+
+class PacingWire(TypedDict):
+    """What became of the instants of a rate, see `pacing.Pacer`; ``index`` and ``counts`` are its ``lags``."""
+
+    due: int
+    late: int
+    missed: int
+    longest_lag_ns: int
     index: list[int]
     counts: list[int]
 
@@ -91,6 +114,7 @@ class ResultWire(TypedDict):
     ``planned_start_ns`` is the instant that was ordered, ``started_ns`` the one at which load began.
     ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request) or
     ``gave-up`` (too many errors). ``cpu_cores`` is how many cores the worker's engine can keep busy. ``notes`` are sentences for the reader of the result.
+    ``pacing`` is None without a rate.
     """
 
     type: str
@@ -109,6 +133,7 @@ class ResultWire(TypedDict):
     max_rss_bytes: int
     read_sink: str
     notes: list[str]
+    pacing: PacingWire | None
 
 
 class FailedWire(TypedDict):

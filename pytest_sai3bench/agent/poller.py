@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import select
 import selectors
-from typing import Protocol
+from typing import Callable, Protocol
 
 READ = 1
 WRITE = 4
+# Above this number select knows no descriptors.
+_SELECTABLE = 1024
 
 
 class Poller(Protocol):
@@ -59,6 +61,18 @@ class _Selector:
     @staticmethod
     def _events(mask: int) -> int:
         return (selectors.EVENT_READ if mask & READ else 0) | (selectors.EVENT_WRITE if mask & WRITE else 0)
+
+
+def make_fine_wait(poller: Poller) -> Callable[[float], object] | None:
+    """Return a function that waits, at most so many seconds, until something is ready, with all the system's precision.
+
+    epoll counts in milliseconds, select in microseconds, and an epoll can be selected. None when that is not possible,
+    or not necessary.
+    """
+    if not hasattr(select, "epoll") or not isinstance(poller, select.epoll) or poller.fileno() >= _SELECTABLE:
+        return None
+    fds = [poller.fileno()]
+    return lambda timeout_s: select.select(fds, (), (), timeout_s)
 
 
 def make_poller(*, portable: bool = False) -> Poller:

@@ -10,13 +10,13 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 from .buckets import UPPER_BYTES
-from .hdr import HIGHEST_NS
+from .hdr import HIGHEST_NS, index_of
 from .messages import OPERATIONS
 
 if TYPE_CHECKING:
     from collections import deque
 
-    from .messages import ErrorWire, SeriesWire
+    from .messages import ErrorWire, LatencyWire, SeriesWire
 
 BUCKETS = len(UPPER_BYTES) + 1
 SECOND_NS = 1_000_000_000
@@ -47,14 +47,18 @@ class Series:
 
 
 class Segment:
-    """What happened in one piece of time: series by key, failures by (operation, endpoint, kind)."""
+    """What happened in one piece of time: series by key, failures by (operation, endpoint, kind).
 
-    __slots__ = ("errors", "section", "series", "tick")
+    ``responses`` has the latencies from the instants at which operations were due, by the keys of ``series``.
+    """
+
+    __slots__ = ("errors", "responses", "section", "series", "tick")
 
     def __init__(self, section: str, tick: int) -> None:
         self.section = section
         self.tick = tick
         self.series: dict[int, Series] = {}
+        self.responses: dict[int, Series] = {}
         self.errors: dict[tuple[int, int, str], tuple[int, str]] = {}
 
 
@@ -115,6 +119,19 @@ class Recorder:
         else:
             counts[index] = 1
 
+    def respond(self, base: int, size_bytes: int, response_ns: int) -> None:
+        """Add to the success that was just recorded how long it took from the instant at which it was due."""
+        key = base + bisect_left(UPPER_BYTES, size_bytes)
+        responses = self._segment.responses
+        series = responses.get(key)
+        if series is None:
+            series = responses[key] = Series()
+        series.sum_ns += response_ns
+        series.max_ns = max(series.max_ns, response_ns)
+        series.min_ns = min(series.min_ns, response_ns)
+        index = index_of(response_ns)
+        series.counts[index] = series.counts.get(index, 0) + 1
+
     def fail(self, op: int, endpoint: int, now_ns: int, kind: str, text: str) -> None:
         """Count one failed attempt."""
         if now_ns >= self._border_ns:
@@ -152,16 +169,13 @@ class Totals:
     def __init__(self, endpoints: int) -> None:
         self._endpoints = endpoints
         self.series: dict[str, dict[int, Series]] = {}
+        self._responses: dict[str, dict[int, Series]] = {}
         self.errors: dict[tuple[str, int, int, str], tuple[int, str]] = {}
 
     def add(self, segment: Segment) -> None:
         """Take a finished segment in."""
-        section = self.series.setdefault(segment.section, {})
-        for key, series in segment.series.items():
-            known = section.get(key)
-            if known is None:
-                known = section[key] = Series()
-            known.add(series)
+        _add(self.series.setdefault(segment.section, {}), segment.series)
+        _add(self._responses.setdefault(segment.section, {}), segment.responses)
         for (op, endpoint, kind), (count, text) in segment.errors.items():
             before, sample = self.errors.get((segment.section, op, endpoint, kind), (0, text))
             self.errors[segment.section, op, endpoint, kind] = (before + count, sample)
@@ -169,7 +183,10 @@ class Totals:
     def sections_wire(self) -> dict[str, list[SeriesWire]]:
         """Return all series as builtins."""
         return {
-            section: [self._series_wire(key, series) for key, series in sorted(table.items())]
+            section: [
+                self._series_wire(key, series, self._responses[section].get(key))
+                for key, series in sorted(table.items())
+            ]
             for section, table in self.series.items()
         }
 
@@ -187,7 +204,7 @@ class Totals:
             for (section, op, endpoint, kind), (count, sample) in sorted(self.errors.items())
         ]
 
-    def _series_wire(self, key: int, series: Series) -> SeriesWire:
+    def _series_wire(self, key: int, series: Series, response: Series | None) -> SeriesWire:
         place, bucket = divmod(key, BUCKETS)
         op, endpoint = divmod(place, self._endpoints)
         index = sorted(series.counts)
@@ -202,4 +219,24 @@ class Totals:
             "max_ns": series.max_ns,
             "index": index,
             "counts": [series.counts[i] for i in index],
+            "response": _latency_wire(response) if response else None,
         }
+
+
+def _add(table: dict[int, Series], more: dict[int, Series]) -> None:
+    for key, series in more.items():
+        known = table.get(key)
+        if known is None:
+            known = table[key] = Series()
+        known.add(series)
+
+
+def _latency_wire(series: Series) -> LatencyWire:
+    index = sorted(series.counts)
+    return {
+        "sum_ns": series.sum_ns,
+        "min_ns": series.min_ns,
+        "max_ns": series.max_ns,
+        "index": index,
+        "counts": [series.counts[each] for each in index],
+    }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from .balance import make_balancer
 from .engine import Load
 from .file_engine import FileEngine
+from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
@@ -50,6 +51,8 @@ class Worker:
     ) -> None:
         self.plan = plan
         self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
+        # Apart from the other: how fast operations are drawn must not change the instants.
+        self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
         scheme = plan["endpoints"][0]["scheme"]
         self.engine: Engine = S3Engine(plan, credentials, tls) if scheme == "s3" else FileEngine(plan)
         self._made: list[Missing] = []
@@ -140,18 +143,22 @@ class Worker:
         balancer = make_balancer(
             self.plan["strategy"], endpoints, self.plan["worker"], threads=self.engine.threads
         )
+        rate = stage["rate"]
+        pacer = Pacer(make_schedule(rate, start_ns, self._pace_rng), window) if rate else None
         # No cycles are made on the hot path; a collection in the middle of a run would show up as latency.
         gc.disable()
         cpu_s, started_ns = _cpu_s(), monotonic_ns()
         try:
             # A stop that came before the start leaves nothing to do.
             stopped = control.check(started_ns)
-            load = Load(prepared.source, window, done, balancer, policy, control)
+            load = Load(prepared.source, window, done, balancer, policy, control, pacer)
             cut_off = 0 if stopped else self.engine.run(load)
         finally:
             gc.enable()
         ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
         stopped = control.check(ended_ns)
+        if pacer:
+            pacer.close(ended_ns)
         if stage["kind"] == "cleanup" and not stopped:
             self._cleaned = True
             self.engine.remove_folders()
@@ -183,6 +190,7 @@ class Worker:
             "max_rss_bytes": _peak_memory(),
             "read_sink": self.engine.read_sink,
             "notes": notes,
+            "pacing": pacer.to_wire() if pacer else None,
         }
 
     def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:

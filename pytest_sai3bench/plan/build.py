@@ -18,6 +18,7 @@ from pytest_sai3bench.plan.model import (
     ErrorPolicy,
     ObjectSet,
     OperationPlan,
+    RatePlan,
     RunPlan,
     SizePlan,
     StagePlan,
@@ -155,6 +156,7 @@ class _Stages:
                 duration_s=duration_s,
                 warmup_s=self._loaded.suite.warmup,
                 operations=self._plan_operations(),
+                rate=self._plan_rate(),
             )
         )
         if preparation.cleanup:
@@ -194,6 +196,12 @@ class _Stages:
                 )
             )
         return tuple(operations)
+
+    def _plan_rate(self) -> RatePlan | None:
+        rate = self._loaded.suite.io_rate
+        if rate is None or rate.iops == "max":
+            return None
+        return RatePlan(rate.iops, rate.distribution, self._share, self._shares)
 
     def _plan_objects(self) -> tuple[ObjectSet, ...]:
         stems: tuple[Literal["prepared", "deletable"], ...] = ("prepared", "deletable")

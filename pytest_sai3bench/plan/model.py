@@ -168,8 +168,22 @@ class ObjectSet:
 
 
 @dataclass(frozen=True)
+class RatePlan:
+    """How many operations a run begins per second, all workers together; a worker takes ``share`` of ``shares``."""
+
+    per_s: int
+    distribution: Literal["exponential", "uniform", "deterministic"]
+    share: int = 0
+    shares: int = 1
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
 class StagePlan:
-    """One stage of a worker; ``duration_s`` and ``warmup_s`` apply to the workload, the rest to prepare and cleanup.
+    """One stage of a worker; ``duration_s``, ``warmup_s`` and ``rate`` apply to the workload, the rest to the others.
 
     The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
     ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare.
@@ -184,6 +198,7 @@ class StagePlan:
     create: bool = True
     mode: Literal["strict", "tolerant", "best_effort"] = "tolerant"
     delay_s: float = 0.0
+    rate: RatePlan | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -197,6 +212,7 @@ class StagePlan:
             "create": self.create,
             "mode": self.mode,
             "delay_s": self.delay_s,
+            "rate": self.rate.to_wire() if self.rate else None,
         }
 
 

@@ -57,6 +57,7 @@ def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
         operations=[operation.op for operation in loaded.suite.workload if operation.weight],
         endpoints=[endpoint.uri for endpoint in plan.endpoints],
         agents=list(dict.fromkeys(worker.agent for worker in plan.workers)),
+        has_rate=any(stage.rate for worker in plan.workers for stage in worker.stages),
     )
     if problems:
         raise SuiteError(problems)

@@ -63,7 +63,12 @@ def _stage(stages: Sequence[StagePlan]) -> list[str]:
             [f"{operation.op} {operation.path}", f"{operation.weight / whole:.1%}", operation.where]
             for operation in first.operations
         ]
-        return [f"workload: {format_seconds(first.duration_s)}{warmup}", *_indent(rows)]
+        rate = (
+            f", {format_count(first.rate.per_s)} operations/s ({first.rate.distribution})"
+            if first.rate
+            else ""
+        )
+        return [f"workload: {format_seconds(first.duration_s)}{warmup}{rate}", *_indent(rows)]
     counts: Counter[ObjectSet] = Counter()
     for objects in (objects for stage in stages for objects in stage.objects):
         counts[replace(objects, share=0, shares=1)] += len(

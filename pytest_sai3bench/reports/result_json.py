@@ -151,6 +151,7 @@ def _series_to_json(
             "min_ns": tally.latency.min_ns,
             "max_ns": tally.latency.max_ns,
             **histogram(tally.latency),
+            "response": _distribution_to_json(tally.response, histogram) if tally.response.counts else None,
         }
         for key, tally in series.items()
     ]
@@ -159,10 +160,21 @@ def _series_to_json(
 def _series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
     return {
         SeriesKey(one["agent"], one["endpoint"], one["op"], one["bucket"]): Tally(
-            one["ops"], one["bytes"], one["tail_ops"], one["tail_bytes"], one["errors"], _latency(one)
+            one["ops"],
+            one["bytes"],
+            one["tail_ops"],
+            one["tail_bytes"],
+            one["errors"],
+            _latency(one),
+            _latency(one["response"]) if one.get("response") else Latency(),
         )
         for one in documents
     }
+
+
+def _distribution_to_json(latency: Latency, histogram: Callable[[Latency], Document]) -> Document:
+    exact = {"sum_ns": latency.sum_ns, "min_ns": latency.min_ns, "max_ns": latency.max_ns}
+    return exact | histogram(latency)
 
 
 def _as_hdr(latency: Latency) -> Document:

@@ -26,6 +26,7 @@ from pytest_sai3bench.thresholds.verdicts import Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pytest_sai3bench.results.latency import Latency
     from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
 
 MIB = 1024 * 1024
@@ -38,6 +39,16 @@ def _latency_us(name: str, meaning: str, value_ns: Callable[[Part], float]) -> C
 def _percentile(name: str, percent: float) -> Column[Part]:
     return _latency_us(
         name, f"latency, {percent:g}th percentile", lambda part: part.tally.latency.percentile_ns(percent)
+    )
+
+
+def _response(name: str, value_ns: Callable[[Latency], float]) -> Column[Part]:
+    def show(part: Part) -> str:
+        response = part.tally.response
+        return f"{value_ns(response) / 1000:.2f}" if response.count else "-"
+
+    return Column(
+        f"response_{name}_us", "the same from the instant at which it was due, µs; `-` without a rate", show
     )
 
 
@@ -132,6 +143,11 @@ OPERATION_STATS = Table[Part](
         *_LATENCY,
         _percentile("p999_us", 99.9),
         _MAX,
+        _response("mean", lambda response: response.mean_ns),
+        _response("p50", lambda response: response.percentile_ns(50)),
+        _response("p99", lambda response: response.percentile_ns(99)),
+        _response("p999", lambda response: response.percentile_ns(99.9)),
+        _response("max", lambda response: response.max_ns),
     ),
 )
 
@@ -203,6 +219,14 @@ AGENT_STATS = Table[AgentPart](
         ),
         _report(
             "clock_error_ms", "the offset is right within this", lambda report: _ms(report.clock_error_s)
+        ),
+        _report("due_starts", "operations due in the window under a rate", lambda report: report.due_starts),
+        _report("late_starts", "of these, begun late for want of a lane", lambda report: report.late_starts),
+        _report("missed_starts", "of these, never begun", lambda report: report.missed_starts),
+        _report(
+            "start_lag_ms",
+            "the latest begin of one after its instant",
+            lambda report: _ms(report.start_lag_s),
         ),
         _report("cpu_s", "CPU time of its workers, s", lambda report: f"{report.cpu_s:.3f}"),
         _report(

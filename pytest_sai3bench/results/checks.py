@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 BUSY_LANES_LIMIT = 1.05
 GENERATOR_CPU_LIMIT = 0.95
+MISSED_LIMIT = 0.01
 
 
 def check_run(result: RunResult) -> tuple[Check, ...]:
@@ -33,6 +34,7 @@ def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
         _reconcile_counts(phase),
         _littles_law(phase),
         _generator_cpu(phase),
+        _rate_kept(phase),
         _endpoints_used(phase),
     )
 
@@ -67,7 +69,10 @@ def _reconcile_ticks(phase: PhaseResult) -> Check:
 def _reconcile_counts(phase: PhaseResult) -> Check:
     """Compare the number of latencies with the number of operations, series by series."""
     differing = [
-        _name(key) for key, tally in phase.series.items() if tally.latency.count != tally.ops + tally.tail_ops
+        _name(key)
+        for key, tally in phase.series.items()
+        if tally.latency.count != tally.ops + tally.tail_ops
+        or tally.response.count not in (0, tally.latency.count)
     ]
     whole = phase.tally()
     return Check(
@@ -111,6 +116,19 @@ def _generator_cpu(phase: PhaseResult) -> Check:
     )
 
 
+def _rate_kept(phase: PhaseResult) -> Check:
+    """Look at the operations that a rate asked for and that were never begun: all lanes were busy with others."""
+    due = sum(report.due_starts for report in phase.agents)
+    missed = sum(report.missed_starts for report in phase.agents)
+    lag_ms = max((report.start_lag_s for report in phase.agents), default=0) * 1000
+    return Check(
+        "rate-kept",
+        missed <= due * MISSED_LIMIT,
+        f"{missed} of {due} starts missed, the latest {lag_ms:.1f} ms late" if due else "no rate",
+        f"at most {MISSED_LIMIT:.0%} missed",
+    )
+
+
 def _endpoints_used(phase: PhaseResult) -> Check:
     used = sum(1 for uri in phase.endpoints if phase.tally(endpoint=uri).requests)
     return Check("endpoints-used", used == len(phase.endpoints), str(used), str(len(phase.endpoints)))
@@ -118,7 +136,15 @@ def _endpoints_used(phase: PhaseResult) -> Check:
 
 def _facts(tally: Tally) -> tuple[object, ...]:
     """Return what must agree; sums and borders of latencies are left out, for they follow from the samples."""
-    return tally.ops, tally.bytes, tally.tail_ops, tally.tail_bytes, tally.errors, tally.latency.counts
+    return (
+        tally.ops,
+        tally.bytes,
+        tally.tail_ops,
+        tally.tail_bytes,
+        tally.errors,
+        tally.latency.counts,
+        tally.response.counts,
+    )
 
 
 def _text(tally: Tally) -> str:

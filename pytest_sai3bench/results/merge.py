@@ -20,7 +20,14 @@ from pytest_sai3bench.results.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from pytest_sai3bench.agent.messages import ErrorWire, ResultWire, SeriesWire, TickWire
+    from pytest_sai3bench.agent.messages import (
+        ErrorWire,
+        LatencyWire,
+        PacingWire,
+        ResultWire,
+        SeriesWire,
+        TickWire,
+    )
 
 NS_PER_S = 1_000_000_000
 
@@ -92,12 +99,15 @@ def _read(
 
 
 def _tally(section: str, wire: SeriesWire) -> Tally:
-    latency = Latency(
-        dict(zip(wire["index"], wire["counts"])), wire["sum_ns"], wire["min_ns"], wire["max_ns"]
-    )
+    latency = _latency(wire)
+    response = _latency(wire["response"]) if wire["response"] else Latency()
     if section == "tail":
-        return Tally(tail_ops=wire["count"], tail_bytes=wire["bytes"], latency=latency)
-    return Tally(ops=wire["count"], bytes=wire["bytes"], latency=latency)
+        return Tally(tail_ops=wire["count"], tail_bytes=wire["bytes"], latency=latency, response=response)
+    return Tally(ops=wire["count"], bytes=wire["bytes"], latency=latency, response=response)
+
+
+def _latency(wire: LatencyWire | SeriesWire) -> Latency:
+    return Latency(dict(zip(wire["index"], wire["counts"])), wire["sum_ns"], wire["min_ns"], wire["max_ns"])
 
 
 def _ticks(outcomes: Iterable[WorkerOutcome]) -> tuple[Tick, ...]:
@@ -136,6 +146,7 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
     windows_ns = [result["window_ns"][1] - result["window_ns"][0] for result in results]
     walls_ns = [result["ended_ns"] - result["started_ns"] for result in results]
     skews_ns = (result["started_ns"] - result["planned_start_ns"] for result in results)
+    pacings = [result["pacing"] for result in results if result["pacing"]]
     clock = min(workers, key=lambda worker: worker.clock_error_ns)
     return AgentReport(
         agent=workers[0].agent,
@@ -160,6 +171,19 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
             result["cpu_s"] * NS_PER_S / wall_ns if wall_ns else 0.0
             for result, wall_ns in zip(results, walls_ns, strict=True)
         ),
+        due_starts=sum(pacing["due"] for pacing in pacings),
+        late_starts=sum(pacing["late"] for pacing in pacings),
+        missed_starts=sum(pacing["missed"] for pacing in pacings),
+        start_lag_s=max((pacing["longest_lag_ns"] for pacing in pacings), default=0) / NS_PER_S,
+        start_lag_p99_s=_lags(pacings).percentile_ns(99) / NS_PER_S,
+    )
+
+
+def _lags(pacings: Sequence[PacingWire]) -> Latency:
+    """Return the distribution of lags, whose maximum is not known apart from that of all operations."""
+    longest_ns = max((pacing["longest_lag_ns"] for pacing in pacings), default=0)
+    return Latency.total(
+        Latency(dict(zip(pacing["index"], pacing["counts"])), max_ns=longest_ns) for pacing in pacings
     )
 
 

@@ -29,7 +29,8 @@ class Tally:
 
     ``ops`` and ``bytes`` completed inside the window and make the rates. ``tail_ops`` and ``tail_bytes`` began inside
     the window and completed after it. ``latency`` holds both, so that an operation that hung at the end is not
-    forgotten. ``errors`` counts failed attempts; they add neither bytes nor latency.
+    forgotten. ``response`` has the same operations, from the instants at which they were due; it is empty without a
+    rate. ``errors`` counts failed attempts; they add neither bytes nor latency.
     """
 
     ops: int = 0
@@ -38,6 +39,7 @@ class Tally:
     tail_bytes: int = 0
     errors: int = 0
     latency: Latency = field(default_factory=Latency)
+    response: Latency = field(default_factory=Latency)
 
     def __add__(self, other: Tally) -> Tally:
         return total((self, other))
@@ -63,6 +65,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
         tail_bytes=sum(part.tail_bytes for part in parts),
         errors=sum(part.errors for part in parts),
         latency=Latency.total(part.latency for part in parts),
+        response=Latency.total(part.response for part in parts),
     )
 
 
@@ -100,6 +103,10 @@ class AgentReport:
     used. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
     ``lanes`` is their concurrency. ``outcome`` is one of
     `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
+
+    Under a rate, ``due_starts`` operations were due in the window; of these ``late_starts`` had to wait for a lane, and
+    ``missed_starts`` were never begun. ``start_lag_s`` is the longest time after its instant at which one began,
+    ``start_lag_p99_s`` the 99th percentile of those for which a lane was waiting. Without a rate all are 0.
     """
 
     agent: str
@@ -121,6 +128,11 @@ class AgentReport:
     workers: int = 1
     cpu_cores: int = 1
     worker_cpu: tuple[float, ...] = ()
+    due_starts: int = 0
+    late_starts: int = 0
+    missed_starts: int = 0
+    start_lag_s: float = 0.0
+    start_lag_p99_s: float = 0.0
 
     @property
     def cpu_load(self) -> float:

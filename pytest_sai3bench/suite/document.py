@@ -8,6 +8,7 @@ from pytest_sai3bench.suite.distributed import Distributed
 from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
+from pytest_sai3bench.suite.io_rate import IoRate
 from pytest_sai3bench.suite.operations import Operation
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
@@ -63,7 +64,7 @@ class Suite(Section):
         default=16,
         description=(
             "operations at one time on each agent. "
-            "The lanes of the closed loop; prepare and cleanup have as many."
+            "The lanes of the closed loop, and with `io_rate` the most in flight; prepare and cleanup have as many."
         ),
     )
     processes: Processes = Field(
@@ -81,6 +82,13 @@ class Suite(Section):
             "The hint to the system with every read of a `file://` endpoint. `dontneed` drops the file from the page "
             "cache before and after it is read; `auto` is sequential; `normal` is none, as is the default. "
             "In sai3-bench it has no effect beside `multi_endpoint`."
+        ),
+    )
+    io_rate: IoRate | None = Field(
+        default=None,
+        description=(
+            "how many operations begin per second. "
+            "Without it each lane begins its next operation when the last one has ended."
         ),
     )
     multi_endpoint: MultiEndpoint | None = Field(

@@ -44,6 +44,17 @@ def _processes(value: object) -> object:
     return count
 
 
+def _iops(value: object) -> object:
+    if isinstance(value, str) and value.lower() == "max":
+        return "max"
+    # sai3-bench takes anything that is not above 0 for no limit.
+    if isinstance(value, str) and value.startswith("-"):
+        value = -units.parse_count(value[1:])
+    if type(value) is int and value <= 0:
+        return "max"
+    return units.parse_count(cast("int", value)) or "max"
+
+
 def _choice(what: str, spellings: Mapping[str, str]) -> BeforeValidator:
     """Read one of some words, in any case; several spellings may stand for one word."""
 
@@ -100,6 +111,11 @@ PositiveCount = Annotated[Count, Field(ge=1)]
 Processes = Annotated[Literal["auto"] | int, BeforeValidator(_processes)]
 Duration = Annotated[float, _one_value("a duration", units.parse_duration)]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
+Iops = Annotated[Literal["max"] | int, _one_value("a rate", _iops)]
+Distribution = Annotated[
+    Literal["exponential", "uniform", "deterministic"],
+    _choice("distribution", {word: word for word in ("exponential", "uniform", "deterministic")}),
+]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Marker = Annotated[str, AfterValidator(_marker)]

@@ -52,11 +52,16 @@ class Compiled:
 
 
 def compile_rules(
-    texts: Sequence[RuleText], *, operations: Sequence[str], endpoints: Sequence[str], agents: Sequence[str]
+    texts: Sequence[RuleText],
+    *,
+    operations: Sequence[str],
+    endpoints: Sequence[str],
+    agents: Sequence[str],
+    has_rate: bool = False,
 ) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
     """Return the rules of a workload, in order and with unique ids, and the problems of those that are wrong.
 
-    ``operations`` are those of the workload, ``endpoints`` the planned URIs, ``agents`` the ids. A rule on
+    ``operations`` are those of the workload, which may have a rate; ``endpoints`` the planned URIs, ``agents`` the ids. A rule on
     ``each(...)`` becomes one rule per endpoint or agent. Unless some rule limits errors, `IMPLICIT` is added.
     """
     compiled: list[Compiled] = []
@@ -64,7 +69,7 @@ def compile_rules(
     for entry in texts:
         try:
             rule = parse(entry.text)
-            check(rule, operations=operations, endpoints=endpoints, agents=agents)
+            check(rule, operations=operations, endpoints=endpoints, agents=agents, has_rate=has_rate)
         except RuleError as error:
             problems.append(Problem(entry.location, entry.path, str(error)))
             continue
@@ -89,7 +94,14 @@ def find_misspelt(texts: Sequence[RuleText]) -> Iterator[Problem]:
             yield Problem(entry.location, entry.path, str(error))
 
 
-def check(rule: Rule, *, operations: Sequence[str], endpoints: Sequence[str], agents: Sequence[str]) -> None:
+def check(
+    rule: Rule,
+    *,
+    operations: Sequence[str],
+    endpoints: Sequence[str],
+    agents: Sequence[str],
+    has_rate: bool = False,
+) -> None:
     """Raise `RuleError` for a rule that can never be evaluated in this workload."""
     source = rule.source
     if rule.part and rule.part.name is not None:
@@ -100,6 +112,9 @@ def check(rule: Rule, *, operations: Sequence[str], endpoints: Sequence[str], ag
             )
     if rule.scope in (ENDPOINTS, AGENTS):
         return
+    if rule.metric.needs_rate and not has_rate:
+        message = f"{rule.metric.name} needs a rate: set io_rate, or remove the rule"
+        raise RuleError(source.text, source.scope_column, message)
     needed = set(OPERATIONS_OF[rule.scope])
     if rule.metric.name == "throughput":
         needed &= BYTE_OPERATIONS

@@ -38,6 +38,8 @@ from pytest_sai3bench.thresholds.vocabulary import (
     METRICS,
     OPERATIONS_OF,
     PART_KINDS,
+    RESPONSE,
+    RESPONSES,
     SCOPES,
     SPELLINGS,
     TOTAL,
@@ -100,18 +102,21 @@ class _Parser(Scanner):
         *before, last = segments
         part_at = before.pop(0) if before and before[0].name in ("each", *PART_KINDS) else None
         part = self.part(part_at) if part_at else None
+        response_at = before.pop() if before and before[-1].name == RESPONSE else None
         metric = self.metric(last)
+        if response_at:
+            metric = self.response(metric, response_at)
         scope_at = before.pop(0) if before else None
         if before:
-            meant = ".".join(str(segment) for segment in (part_at, scope_at, last) if segment)
+            meant = ".".join(str(each) for each in (part_at, scope_at, response_at, last) if each)
             raise self.error(f"'{before[0]}' does not belong here: write {meant}", before[0].column)
         scope = self.scope(scope_at, part, metric)
-        self.check_home(metric, scope, part, (scope_at or last).column)
+        self.check_home(metric, scope, part, (scope_at or response_at or last).column)
         comparison = self.comparison(metric, ".".join(map(str, segments)))
         self.refuse_unsupported()
         if self.rest:
             raise self.error(f"unexpected '{self.rest}': the rule is complete before it")
-        source = Source(self.text, (part_at or last).column, (scope_at or last).column)
+        source = Source(self.text, (part_at or last).column, (scope_at or response_at or last).column)
         return Rule(scope, metric, comparison, part, source)
 
     def part(self, segment: Segment) -> Part:
@@ -139,6 +144,14 @@ class _Parser(Scanner):
                 f"a metric is missing after '{segment}': {complete(name, str(segment))}", segment.column
             )
         raise self.error(f"'{name}' is not a metric; {suggest_metric(name)}", segment.column)
+
+    def response(self, metric: Metric, segment: Segment) -> Metric:
+        if metric.name in RESPONSES and not segment.opening:
+            return RESPONSES[metric.name]
+        raise self.error(
+            f"'{segment}' stands before latencies only: write {RESPONSE}.{enumerate_words(RESPONSES, 'or')}",
+            segment.column,
+        )
 
     def scope(self, segment: Segment | None, part: Part | None, metric: Metric) -> str:
         if segment is None:
@@ -171,6 +184,10 @@ class _Parser(Scanner):
             raise self.error(
                 f"'{scope}' has {own} only: for the {name} of every {scope[:-1]} write each({scope[:-1]}).{name}",
                 column,
+            )
+        if name == "achieved_rate" and (scope != TOTAL or (part and part.kind == "endpoint")):
+            raise self.error(
+                f"a rate is one of all operations: write total.{name} or each(agent).{name}", column
             )
         if name == "throughput" and not BYTE_OPERATIONS.intersection(OPERATIONS_OF[scope]):
             raise self.error(f"{scope} moves no bytes: throughput belongs to total, get and put", column)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF
 
 if TYPE_CHECKING:
+    from pytest_sai3bench.results.latency import Latency
     from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
     from pytest_sai3bench.thresholds.rules import Rule
     from pytest_sai3bench.thresholds.vocabulary import Metric
@@ -33,17 +34,22 @@ def measure(rule: Rule, phase: PhaseResult) -> Measurement:
         only = rule.part.name if rule.part else None
         return _measure_agents(rule.metric, [one for one in phase.agents if only in (None, one.agent)])
     endpoint = rule.part.name if rule.part and rule.part.kind == "endpoint" else None
-    return _measure_tally(rule.metric, phase, _tally(rule, phase, endpoint))
+    return _measure_tally(rule, phase, _tally(rule, phase, endpoint))
 
 
 def break_down(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
-    """Return the metric for every endpoint (for a metric of agents: every agent); for imbalance and idle, requests."""
+    """Return the metric for every endpoint (for a metric of agents: every agent); for imbalance and idle, requests.
+
+    A rate is that of a whole agent or run: it has no parts.
+    """
     if rule.scope == AGENTS:
         return [(one.agent, _measure_agents(rule.metric, [one])) for one in phase.agents]
+    if rule.metric.name == "achieved_rate":
+        return []
     if rule.scope == ENDPOINTS:
         counts = _requests(phase).items()
         return [(uri, Measurement(Fraction(count), count, "request")) for uri, count in counts]
-    return [(uri, _measure_tally(rule.metric, phase, _tally(rule, phase, uri))) for uri in phase.endpoints]
+    return [(uri, _measure_tally(rule, phase, _tally(rule, phase, uri))) for uri in phase.endpoints]
 
 
 def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
@@ -51,9 +57,13 @@ def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
     return phase.tally(ops=OPERATIONS_OF[rule.scope], endpoint=endpoint, agent=agent)
 
 
-def _measure_tally(metric: Metric, phase: PhaseResult, tally: Tally) -> Measurement:
+def _measure_tally(rule: Rule, phase: PhaseResult, tally: Tally) -> Measurement:
+    metric = rule.metric
     if metric.is_latency:
-        return Measurement(_latency(metric, tally), tally.latency.count, "sample")
+        latency = tally.response if metric.basis == "response" else tally.latency
+        return Measurement(_latency(metric, latency), latency.count, "sample")
+    if metric.name == "achieved_rate":
+        return _measure_rate(phase, tally, only=rule.part.name if rule.part else None)
     return Measurement(_count(metric, phase, tally), tally.requests, "request")
 
 
@@ -70,8 +80,13 @@ def _count(metric: Metric, phase: PhaseResult, tally: Tally) -> Fraction | None:
     return Fraction(tally.errors, 1 if metric.name == "errors" else tally.requests)
 
 
-def _latency(metric: Metric, tally: Tally) -> Fraction | None:
-    latency = tally.latency
+def _measure_rate(phase: PhaseResult, tally: Tally, *, only: str | None) -> Measurement:
+    """Compare what completed in the window with what was due in it."""
+    due = sum(one.due_starts for one in phase.agents if only in (None, one.agent))
+    return Measurement(Fraction(tally.ops, due) if due else None, due, "start")
+
+
+def _latency(metric: Metric, latency: Latency) -> Fraction | None:
     if not latency.count:
         return None
     if metric.name == "mean":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
@@ -20,6 +20,7 @@ PART_KINDS: tuple[PartKind, ...] = ("endpoint", "agent")
 
 PartKind = Literal["endpoint", "agent"]
 Home = Literal["operations", "endpoints", "agents"]
+Basis = Literal["service", "response"]
 
 # What a scope adds up; only these operations carry bytes of objects.
 OPERATIONS_OF = {TOTAL: OPERATIONS, META: META_OPERATIONS, **{op: (op,) for op in OPERATIONS}}
@@ -28,7 +29,7 @@ BYTE_OPERATIONS = frozenset({"get", "put"})
 SCOPES = (*OPERATIONS_OF, ENDPOINTS, AGENTS)
 
 # Planned words of the grammar that this version refuses by name.
-UNSUPPORTED_NAMES = frozenset({"response", "ttfb", "achieved_rate"})
+UNSUPPORTED_NAMES = frozenset({"ttfb"})
 
 # Prefixes that stand alone, directly behind their number.
 _PREFIXES = frozenset({"k", "K", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"})
@@ -40,7 +41,7 @@ class Metric:
 
     ``home`` says what has it: the operations of any scope and part, the set of endpoints, or agents. ``kind`` is the
     kind of its units. ``percent`` is the percentile it stands for (0 … 100), or 0. ``example`` is a limit as a user
-    would write it.
+    would write it. ``basis`` says where a latency begins: with the send, or with the instant at which it was due.
     """
 
     name: str
@@ -48,6 +49,12 @@ class Metric:
     home: Home
     example: str
     percent: float = 0.0
+    basis: Basis = "service"
+
+    @property
+    def needs_rate(self) -> bool:
+        """Whether it says something only under a rate."""
+        return self.basis == "response" or self.name == "achieved_rate"
 
     @property
     def is_latency(self) -> bool:
@@ -79,11 +86,19 @@ METRICS = {
         Metric("p99", "seconds", "operations", "< 20 ms", 99),
         Metric("p999", "seconds", "operations", "< 20 ms", 99.9),
         Metric("max", "seconds", "operations", "< 2 s"),
+        Metric("achieved_rate", "percent", "operations", ">= 99%"),
         Metric("imbalance", "percent", "endpoints", "<= 5%"),
         Metric("idle", "number", "endpoints", "== 0"),
         Metric("start_skew", "seconds", "agents", "< 20 ms"),
         Metric("cpu", "percent", "agents", "< 80%"),
     )
+}
+# Latencies from the instant at which operations were due are written ``response.p99``.
+RESPONSE = "response"
+RESPONSES = {
+    name: replace(metric, name=f"{RESPONSE}.{name}", basis="response")
+    for name, metric in METRICS.items()
+    if metric.is_latency
 }
 SPELLINGS = {"p99.9": "p999"}
 

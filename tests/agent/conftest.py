@@ -17,6 +17,7 @@ from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.messages import SECTIONS
+from pytest_sai3bench.agent.pacing import Pacer, make_schedule
 from pytest_sai3bench.agent.payload import Pool
 from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.agent.recorder import NEVER_NS, Totals, Window
@@ -352,6 +353,8 @@ class LoopRun:
     policy: ErrorPolicy
     cut_off: int
     wall_s: float
+    began_ns: int
+    pacer: Pacer | None
 
 
 @pytest.fixture
@@ -370,6 +373,8 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             end_ns: int = NEVER_NS,
             stop_when: Callable[[], bool] = lambda: False,
             loop: HttpLoop | None = None,
+            rate: model.RatePlan | None = None,
+            duration_ns: int = NEVER_NS,
         ) -> LoopRun:
             places = list(addresses)
             if loop is None:
@@ -393,12 +398,16 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
                 balancer.release(endpoint)
 
             counted = Balancer(acquire, release)
-            window = Window(began_ns, began_ns, end_ns)
-            cut_off = loop.run(Load(Listed(tasks), window, reins.done, counted, policy, reins))
+            window = Window(began_ns, began_ns, min(end_ns, began_ns + duration_ns))
+            pacer = Pacer(make_schedule(rate.to_wire(), began_ns, Random(1)), window) if rate else None
+            cut_off = loop.run(Load(Listed(tasks), window, reins.done, counted, policy, reins, pacer))
+            ended_ns = monotonic_ns()
             reins.check(0)
             # However an operation ended, its endpoint is no longer busy with it.
             assert set(in_flight.values()) <= {0}
-            return LoopRun(reins, policy, cut_off, (monotonic_ns() - began_ns) / 1e9)
+            if pacer:
+                pacer.close(ended_ns)
+            return LoopRun(reins, policy, cut_off, (ended_ns - began_ns) / 1e9, began_ns, pacer)
 
         yield run
 

@@ -95,6 +95,7 @@ def test_the_numbers_of_a_run_agree_with_each_other(run_of: Callable[[str], Run]
         "reconcile-ticks": True,
         "reconcile-counts": True,
         "littles-law": True,
+        "rate-kept": True,
         "endpoints-used": True,
     }
     workload = result.workload

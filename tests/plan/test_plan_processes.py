@@ -109,3 +109,59 @@ def test_logical_cores_of_one_physical_core_count_once(
 
     assert physical_cores(tmp_path) == 3
     assert physical_cores(tmp_path / "elsewhere") == 4
+
+
+_RATE = """
+target: file:///a/
+concurrency: 2
+processes: 2
+io_rate: {{iops: {iops}{more}}}
+warmup: 1s
+prepare: {{ensure_objects: [{{base_uri: data/, count: 1, size_spec: 1}}]}}
+workload: [{{op: get, path: "data/*", weight: 1}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("iops", "more", "expected"),
+    [
+        ("2000", "", (2000, "exponential")),
+        ('"2,000"', ", distribution: Uniform", (2000, "uniform")),
+        ("1", ", distribution: deterministic", (1, "deterministic")),
+    ],
+)
+def test_every_process_has_its_part_of_one_rate(
+    plan_of: Callable[..., RunPlan], iops: str, more: str, expected: tuple[int, str]
+) -> None:
+    prepares, workloads = zip(
+        *(worker.stages for worker in plan_of(_RATE.format(iops=iops, more=more)).workers), strict=True
+    )
+
+    assert [stage.rate for stage in prepares] == [None, None]
+    rates = [stage.rate for stage in workloads]
+    assert [(rate.per_s, rate.distribution) for rate in rates] == [expected] * 2
+    assert [(rate.share, rate.shares) for rate in rates] == [(0, 2), (1, 2)]
+
+
+@pytest.mark.parametrize("iops", ["max", "MAX", "0", "-5", '"0"', '"-5"'])
+def test_no_limit_is_no_rate(plan_of: Callable[..., RunPlan], iops: str) -> None:
+    plan = plan_of(_RATE.format(iops=iops, more=""))
+
+    assert [stage.rate for worker in plan.workers for stage in worker.stages] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("iops", "more", "message"),
+    [
+        ("fast", "", "io_rate.iops: 'fast' is not a count: expected a whole number such as 16 or 64,000"),
+        (
+            "5",
+            ", distribution: poisson",
+            "io_rate.distribution: unknown distribution 'poisson': expected one of exponential, uniform, deterministic",
+        ),
+    ],
+)
+def test_a_rate_that_cannot_be_read_is_refused(
+    problems_of: Callable[..., list[str]], iops: str, more: str, message: str
+) -> None:
+    assert problems_of(_RATE.format(iops=iops, more=more)) == [f"s.yaml:4: {message}"]

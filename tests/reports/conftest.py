@@ -14,6 +14,7 @@ from pytest_sai3bench.plan.model import (
     ObjectSet,
     OperationPlan,
     Origin,
+    RatePlan,
     RunPlan,
     SizePlan,
     StagePlan,
@@ -90,7 +91,9 @@ def workload() -> PhaseResult:
         SeriesKey("a2", B, "get", 1): tally(900, 4096, 1, 2, 30),
         SeriesKey("a2", B, "put", 0): Tally(errors=3),
         SeriesKey("a2", B, "list", 0): tally(10, 0, 8),
-        SeriesKey("a2", B, "stat", 0): tally(30, 0, 0.5),
+        SeriesKey("a2", B, "stat", 0): replace(
+            tally(30, 0, 0.5), response=Latency.of([MS, 2 * MS, 50 * MS] * 10)
+        ),
     }
     return PhaseResult(
         phase="workload",
@@ -212,7 +215,13 @@ def plan() -> RunPlan:
             seed=number,
             stages=(
                 StagePlan("prepare", objects=objects),
-                StagePlan("workload", duration_s=60, warmup_s=5, operations=operations),
+                StagePlan(
+                    "workload",
+                    duration_s=60,
+                    warmup_s=5,
+                    operations=operations,
+                    rate=RatePlan(2000, "exponential", number, 3),
+                ),
                 StagePlan("cleanup", objects=objects),
             ),
             errors=ErrorPolicy(),

@@ -16,7 +16,7 @@ from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pytest_sai3bench.agent.messages import ErrorWire, ResultWire, SeriesWire, TickWire
+    from pytest_sai3bench.agent.messages import ErrorWire, PacingWire, ResultWire, SeriesWire, TickWire
 
 A, B = "file:///a/", "file:///b/"
 S = 1_000_000_000
@@ -50,6 +50,7 @@ def series_wire(
         "max_ns": latency.max_ns,
         "index": list(latency.counts),
         "counts": list(latency.counts.values()),
+        "response": None,
     }
 
 
@@ -104,6 +105,7 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "cpu_cores": 1,
         "read_sink": "discard",
         "notes": [],
+        "pacing": None,
     }
 
 
@@ -135,6 +137,50 @@ def test_measured_and_tail_operations_share_one_latency_and_warmup_stands_apart(
     }
     assert phase.warmup == {key: Tally(ops=1, bytes=10, latency=Latency.of([100]))}
     assert phase.endpoints == (A, B)
+
+
+def test_latencies_from_the_schedule_and_what_became_of_it_are_added_up() -> None:
+    def paced(response_ns: int, pacing: PacingWire) -> ResultWire:
+        result = result_wire([("measured", "get", 0, 20, 200)])
+        [wire] = result["sections"]["measured"]
+        wire["response"] = {
+            "sum_ns": response_ns,
+            "min_ns": response_ns,
+            "max_ns": response_ns,
+            "index": [response_ns],
+            "counts": [1],
+        }
+        return result | {"pacing": pacing}
+
+    first: PacingWire = {
+        "due": 60,
+        "late": 1,
+        "missed": 2,
+        "longest_lag_ns": 5_000_000,
+        "index": [100],
+        "counts": [59],
+    }
+    second: PacingWire = {
+        "due": 50,
+        "late": 0,
+        "missed": 0,
+        "longest_lag_ns": 900,
+        "index": [100, 900],
+        "counts": [39, 11],
+    }
+
+    phase = merge_phase(
+        "workload", (A, B), [outcome(paced(300, first)), outcome(paced(700, second), worker=1)]
+    )
+
+    assert phase.series == {
+        SeriesKey("a1", A, "get", 1): Tally(
+            ops=2, bytes=40, latency=Latency.of([200, 200]), response=Latency.of([300, 700])
+        )
+    }
+    [report] = phase.agents
+    assert (report.due_starts, report.late_starts, report.missed_starts) == (110, 1, 2)
+    assert (report.start_lag_s, report.start_lag_p99_s) == (0.005, 9e-07)
 
 
 def test_errors_count_in_bucket_zero_of_their_operation_and_those_of_the_warmup_apart() -> None:

@@ -64,6 +64,7 @@ def test_a_sound_phase_passes_every_check_in_order() -> None:
         Check("reconcile-counts", True, "3 latencies", "3 latencies"),
         Check("littles-law", True, "30.0% of lane time in operations", "at most 105%"),
         Check("generator-cpu", True, "25.0% of a core per worker (a1)", "at most 95%"),
+        Check("rate-kept", True, "no rate", "at most 1% missed"),
         Check("endpoints-used", True, "2", "2"),
     )
 
@@ -155,6 +156,28 @@ def test_workers_of_threads_share_the_cores_of_their_host() -> None:
 
     assert named(replace(GOOD, agents=agents), "generator-cpu") == Check(
         "generator-cpu", True, "90.0% of its 4 cores (a1)", "at most 95%"
+    )
+
+
+def test_operations_that_were_due_and_never_begun_are_counted() -> None:
+    agents = (
+        replace(report("a1"), due_starts=500, missed_starts=8, start_lag_s=0.0125),
+        replace(report("a2"), due_starts=500, missed_starts=3, start_lag_s=0.001),
+    )
+
+    assert named(replace(GOOD, agents=agents), "rate-kept") == Check(
+        "rate-kept", False, "11 of 1000 starts missed, the latest 12.5 ms late", "at most 1% missed"
+    )
+
+
+def test_a_latency_without_its_response_fails_under_a_rate() -> None:
+    series = {KEY: replace(gets(100, 300), response=Latency.of([100])), OTHER: gets(600)}
+
+    assert named(replace(GOOD, series=series), "reconcile-counts") == Check(
+        "reconcile-counts",
+        False,
+        "3 latencies; 1 series differ, the first is get of a1 at file:///a/ in 1B-8KiB",
+        "3 latencies",
     )
 
 

@@ -29,6 +29,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "warmup": 0.0,
         "concurrency": 16,
         "processes": 1,
+        "io_rate": None,
         "multi_endpoint": None,
         "distributed": None,
         "prepare": {

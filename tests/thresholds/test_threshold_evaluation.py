@@ -78,6 +78,7 @@ def judge(text: str, result: RunResult) -> Verdict:
         operations=("get", "put", "list"),
         endpoints=phase.endpoints,
         agents=[report.agent for report in phase.agents],
+        has_rate=True,
     )
     assert problems == ()
     return evaluate(compiled, result)
@@ -396,3 +397,38 @@ def test_values_are_compared_before_they_are_rounded() -> None:
         "failed",
         "get.max was 20.0001 ms, the limit is <= 20 ms (less than 0.01% over, 1 sample)",
     )
+
+
+def test_a_rate_is_judged_by_what_completed_of_what_was_due() -> None:
+    tally = replace(gets(10, 20, 30), tail_ops=1, response=Latency.of([50 * MS, 60 * MS, 400 * MS]))
+    agents = (agent("a", due_starts=4), agent("b", due_starts=2))
+    result = run({SeriesKey("a", ONE, "get", 1): tally}, agents=agents)
+
+    assert judge("total.achieved_rate >= 60%", result).reason == (
+        "total.achieved_rate was 50%, the limit is >= 60% (17% under, 6 starts)"
+    )
+    assert judge("total.achieved_rate >= 60%", result).rows == ()
+    assert judge("agent[a].achieved_rate >= 75%", result).outcome == "passed"
+    assert judge("agent[b].achieved_rate >= 75%", result).measured_text == "0%"
+
+
+def test_latencies_from_the_schedule_stand_beside_those_from_the_send() -> None:
+    result = one_series(replace(gets(10, 20, 30), response=Latency.of([50 * MS, 60 * MS, 400 * MS])))
+
+    assert judge("get.max < 40 ms", result).outcome == "passed"
+    assert judge("get.response.max < 40 ms", result).reason == (
+        "get.response.max was 400 ms, the limit is < 40 ms (10 times the limit, 3 samples)"
+    )
+    assert judge("get.response.p99 < 40 ms", result).reason == (
+        "get.response.p99 needs 100 samples, there are 3"
+    )
+
+
+@pytest.mark.parametrize("text", ["get.response.p99 < 40 ms", "total.achieved_rate >= 99%"])
+def test_without_a_rate_nothing_can_be_said_about_it(text: str) -> None:
+    entry = RuleText(text, Location("s.yaml", 3), "thresholds[0]")
+    _, [problem] = compile_rules([entry], operations=["get"], endpoints=ENDPOINTS, agents=["a"])
+
+    subject = text.partition(" ")[0].partition(".")[2]
+    column = 1
+    assert problem.message == f"col {column}: {subject} needs a rate: set io_rate, or remove the rule"

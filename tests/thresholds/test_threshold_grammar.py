@@ -15,6 +15,8 @@ from pytest_sai3bench.thresholds.vocabulary import (
     ENDPOINTS,
     METRICS,
     OPERATIONS_OF,
+    RESPONSES,
+    TOTAL,
     Metric,
 )
 
@@ -114,7 +116,7 @@ def comparisons(draw: st.DrawFn, metric: Metric) -> Comparison:
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    metric = draw(st.sampled_from(list(METRICS.values())))
+    metric = draw(st.sampled_from([*METRICS.values(), *RESPONSES.values()]))
     comparison = draw(comparisons(metric))
     name = st.none() | st.sampled_from(("2", "s3://[::1]:9000/b/")) | st.text("abXY09:/._-", min_size=1)
     if metric.home == "endpoints":
@@ -127,6 +129,8 @@ def rules(draw: st.DrawFn) -> Rule:
         if metric.name != "throughput" or BYTE_OPERATIONS.intersection(operations)
     ]
     kinds = st.sampled_from(("endpoint", "agent"))
+    if metric.name == "achieved_rate":
+        scopes, kinds = [TOTAL], st.just("agent")
     part = draw(st.none() | st.builds(Part, kinds, name))
     return Rule(draw(st.sampled_from(scopes)), metric, comparison, part)
 

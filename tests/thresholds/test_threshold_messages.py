@@ -11,7 +11,7 @@ from pytest_sai3bench.thresholds.rules import RuleError
 
 METRICS = (
     "a metric is one of throughput, ops, count, errors, error_rate, mean, p50, p90, p95, p99, p999, max, "
-    "imbalance, idle, start_skew, cpu"
+    "achieved_rate, imbalance, idle, start_skew, cpu"
 )
 SCOPES = (
     "a scope is one of total, meta, get, put, list, stat, delete, mkdir, rmdir, endpoints, agents, "
@@ -169,9 +169,19 @@ def test_amount(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("get.response.p99 < 20 ms", "col 5: 'response' is not supported by this version"),
         ("ttfb.p50 < 20 ms", "col 1: 'ttfb' is not supported by this version"),
-        ("get.achieved_rate > 5 /s", "col 5: 'achieved_rate' is not supported by this version"),
+        (
+            "get.response.throughput > 5 MiB/s",
+            "col 5: 'response' stands before latencies only: write response.mean, p50, p90, p95, p99, p999 or max",
+        ),
+        (
+            "get.achieved_rate > 95%",
+            "col 1: a rate is one of all operations: write total.achieved_rate or each(agent).achieved_rate",
+        ),
+        (
+            "endpoint[1].achieved_rate > 95%",
+            "col 13: a rate is one of all operations: write total.achieved_rate or each(agent).achieved_rate",
+        ),
         ("get.p99 < 20 ms @each(10s)", "col 17: '@each(10s)' is not supported by this version"),
         ("get.p99 < 20 ms @last(60s)", "col 17: '@last(60s)' is not supported by this version"),
         ("get.p99 < 20 ms @steady", "col 17: '@steady' is not supported by this version"),
