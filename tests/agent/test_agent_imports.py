@@ -92,7 +92,7 @@ def test_the_agent_works_from_its_zip_on_a_bare_python(version: str, tmp_path: P
     operations = tuple(entry(op) for op in ("get", "put", "list", "stat", "delete"))
     stages = [
         StagePlan("prepare", objects=tuple(ObjectSet("data/", stem, 500, BYTE, "") for stem in STEMS)),
-        StagePlan("workload", duration_s=0.1, operations=operations),
+        StagePlan("workload", duration_s=0.3, operations=operations),
         StagePlan("cleanup"),
     ]
 

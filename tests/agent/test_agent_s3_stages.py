@@ -212,11 +212,12 @@ def test_keys_of_every_kind_are_listed_and_read(
         "d ä+%/deep/er file": ["deep/er file"],
     }
     for path, matching in paths.items():
-        stage = StagePlan(
-            "workload", duration_s=0.1, operations=(make_op("get", path), make_op("stat", path))
-        )
+        stage = StagePlan("workload", 60, 0.1, (make_op("get", path), make_op("stat", path)))
         run = make_run(store.endpoints(), [stage], store.credentials, lanes=8)
-        (result,) = run.all_stages()
+        run.check()
+        result = run.stage(
+            0, stop_when=lambda run=run: {("get", n) for n in range(4)} <= run.reins.counts().keys()
+        )
         assert result["errors"] == []
         (entry, _, _) = run.worker.prepare(0, lambda: None).source._entries[0]
         pool = entry._pool
