@@ -1,6 +1,6 @@
 """Files past the page cache: ``O_DIRECT``, which wants memory, offsets and lengths in whole blocks.
 
-Buffers are anonymous maps, which begin at a page. A read asks for whole buffers and gets what is left at the end. A
+Buffers of `make_buffer` begin at a page. A read asks for whole buffers and gets what is left at the end. A
 write fills the last block up and cuts the file to its size afterwards: so its last bytes, too, are on their way to the
 storage when the call returns, which they would not be through the page cache. Until the cut the file looks too long.
 """
@@ -8,35 +8,30 @@ storage when the call returns, which they would not be through the page cache. U
 from __future__ import annotations
 
 import errno
-import mmap
 import os
 from typing import TYPE_CHECKING
 
 from .file_operations import read_file
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     from .payload import Payload
 
 O_DIRECT: int = getattr(os, "O_DIRECT", 0)
-# A multiple of a payload's chunk. Of anonymous memory only the pages that are touched are taken, so lanes that move
-# small files need less.
+# A multiple of a payload's chunk.
 BUFFER_BYTES = 1 << 20
 # Disks have logical blocks of 512 or 4,096 bytes.
 _BLOCK_BYTES = 4096
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
-def make_buffer() -> mmap.mmap:
-    """Return memory for one lane; its address is that of a page."""
-    return mmap.mmap(-1, BUFFER_BYTES)
-
-
-def read_direct(path: str, buffer: mmap.mmap) -> int:
+def read_direct(path: str, buffer: mmap) -> int:
     """Read a whole file through ``buffer`` and return its size in bytes."""
     return read_file(path, buffer, O_DIRECT)
 
 
-def write_direct(path: str, payload: Payload, buffer: mmap.mmap) -> None:
+def write_direct(path: str, payload: Payload, buffer: mmap) -> None:
     """Write the payload's object to ``path`` through ``buffer``, replacing what was there."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | O_DIRECT, 0o666)
     try:

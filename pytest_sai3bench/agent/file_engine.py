@@ -12,8 +12,8 @@ from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
-from .direct_io import make_buffer, read_direct, refusal, write_direct
-from .file_operations import advice_for, list_files, name_error, read_file, write_file
+from .direct_io import BUFFER_BYTES, read_direct, refusal, write_direct
+from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_file
 from .messages import DELETE, GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
 from .recorder import Recorder, series_base
@@ -143,9 +143,9 @@ class FileEngine:
     def _access(self) -> _Access:
         """Return how one lane reads and writes files, with a buffer of its own."""
         if self._direct:
-            pages = make_buffer()
+            pages = make_buffer(BUFFER_BYTES)
             return partial(read_direct, buffer=pages), partial(write_direct, buffer=pages)
-        read = partial(read_file, buffer=bytearray(_BUFFER_BYTES))
+        read = partial(read_file, buffer=make_buffer(_BUFFER_BYTES))
         return partial(read, advice=self._advice) if self._advice else read, write_file
 
     @staticmethod

@@ -15,11 +15,11 @@ import pytest
 from pytest_sai3bench.agent.direct_io import (
     BUFFER_BYTES,
     O_DIRECT,
-    make_buffer,
     read_direct,
     refusal,
     write_direct,
 )
+from pytest_sai3bench.agent.file_operations import make_buffer
 from pytest_sai3bench.agent.payload import CHUNK_BYTES, Payload, Pool, object_number
 from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
 
@@ -72,7 +72,7 @@ def cached_pages(path: Path) -> int:
 
 def test_what_was_written_is_what_is_read(folder: Path) -> None:
     assert BUFFER_BYTES % CHUNK_BYTES == 0
-    buffer = make_buffer()
+    buffer = make_buffer(BUFFER_BYTES)
     for size in SIZES:
         path = folder / "object"
         path.write_bytes(b"longer than before" * MIB)
@@ -85,7 +85,7 @@ def test_what_was_written_is_what_is_read(folder: Path) -> None:
 
 
 def test_neither_way_touches_the_page_cache(folder: Path) -> None:
-    path, buffer = folder / "object", make_buffer()
+    path, buffer = folder / "object", make_buffer(BUFFER_BYTES)
     path.write_bytes(bytes(4 * MIB))
     # The witness is right only when it sees what is there.
     assert cached_pages(path) == 4 * MIB // mmap.PAGESIZE
@@ -116,7 +116,7 @@ def test_every_call_is_direct_and_in_whole_blocks(folder: Path, monkeypatch: pyt
 
     monkeypatch.setattr(os, "write", write)
     monkeypatch.setattr(os, "readv", readv)
-    path, buffer = str(folder / "object"), make_buffer()
+    path, buffer = str(folder / "object"), make_buffer(BUFFER_BYTES)
     write_direct(path, payload_of("object", MIB + 5000), buffer)
     assert read_direct(path, buffer) == MIB + 5000
     assert calls == [(MIB, 0), (8192, 0), (MIB, 0), (MIB, 0)]
@@ -125,7 +125,7 @@ def test_every_call_is_direct_and_in_whole_blocks(folder: Path, monkeypatch: pyt
 def test_a_short_write_goes_on_where_it_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real_write = os.write
     monkeypatch.setattr(os, "write", lambda fd, view: real_write(fd, view[:65536]))
-    write_direct(str(folder / "object"), payload_of("object", MIB + 1), make_buffer())
+    write_direct(str(folder / "object"), payload_of("object", MIB + 1), make_buffer(BUFFER_BYTES))
     assert (folder / "object").read_bytes() == content_of("object", MIB + 1)
 
 
@@ -135,7 +135,7 @@ def test_a_failed_write_lets_go_of_the_file(folder: Path, monkeypatch: pytest.Mo
 
     before = open_files()
     monkeypatch.setattr(os, "write", fail)
-    buffer = make_buffer()
+    buffer = make_buffer(BUFFER_BYTES)
     with pytest.raises(OSError, match="No space left"):
         write_direct(str(folder / "object"), payload_of("object", 1), buffer)
     assert open_files() == before
