@@ -31,23 +31,19 @@ def read_direct(path: str, buffer: mmap) -> int:
     return read_file(path, buffer, O_DIRECT)
 
 
-def write_direct(path: str, payload: Payload, buffer: mmap) -> None:
-    """Write the payload's object to ``path`` through ``buffer``, replacing what was there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | O_DIRECT, 0o666)
-    try:
-        with memoryview(buffer) as view:
-            size = padded = 0
-            while filled := _fill(view, payload):
-                end = -(-filled // _BLOCK_BYTES) * _BLOCK_BYTES
-                begin = 0
-                while begin < end:
-                    begin += os.write(fd, view[begin:end])
-                size += filled
-                padded += end
-        if padded > size:
-            os.ftruncate(fd, size)
-    finally:
-        os.close(fd)
+def write_blocks(fd: int, payload: Payload, buffer: mmap) -> None:
+    """Write the payload's object through ``buffer`` to a file that is open with `O_DIRECT`, and new."""
+    with memoryview(buffer) as view:
+        size = padded = 0
+        while filled := _fill(view, payload):
+            end = -(-filled // _BLOCK_BYTES) * _BLOCK_BYTES
+            begin = 0
+            while begin < end:
+                begin += os.write(fd, view[begin:end])
+            size += filled
+            padded += end
+    if padded > size:
+        os.ftruncate(fd, size)
 
 
 def _fill(view: memoryview, payload: Payload) -> int:

@@ -12,9 +12,10 @@ from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
-from .direct_io import BUFFER_BYTES, read_direct, refusal, write_direct
-from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_file
-from .messages import DELETE, GET, LIST, PUT, STAT
+from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
+from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
+from .file_puts import FileMaker
+from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
 from .recorder import Recorder, series_base
 from .s3_client import RequestFailed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .sources import Task
 
 # How a lane reads a file, and writes one.
-_Access = tuple[Callable[[str], int], Callable[[str, Payload], None]]
+_Access = tuple[Callable[[str], int], Callable[[str, Payload, int], None]]
 
 _BUFFER_BYTES = 256 << 10
 _STACK_BYTES = 256 << 10
@@ -50,6 +51,7 @@ class FileEngine:
         self._advice = advice_for(plan["page_cache_mode"])
         self._roots = [str(endpoint["root"]) for endpoint in plan["endpoints"]]
         self._made: list[str] = []
+        self._maker = FileMaker()
         self._pool: Pool | None = None
 
     def check(self, *, write: bool) -> list[CheckWire]:
@@ -110,6 +112,7 @@ class FileEngine:
 
     def remove_folders(self) -> None:
         """See `Engine.remove_folders`; what still holds files stays, and is tried again the next time."""
+        self._maker.remove_unfinished()
         made, self._made = self._made, []
         for path in reversed(made):
             try:
@@ -144,9 +147,11 @@ class FileEngine:
         """Return how one lane reads and writes files, with a buffer of its own."""
         if self._direct:
             pages = make_buffer(BUFFER_BYTES)
-            return partial(read_direct, buffer=pages), partial(write_direct, buffer=pages)
+            fill = partial(write_blocks, buffer=pages)
+            return partial(read_direct, buffer=pages), partial(self._maker.make, fill=fill, flags=O_DIRECT)
+        write = partial(self._maker.make, fill=write_chunks)
         read = partial(read_file, buffer=make_buffer(_BUFFER_BYTES))
-        return partial(read, advice=self._advice) if self._advice else read, write_file
+        return partial(read, advice=self._advice) if self._advice else read, write
 
     @staticmethod
     def _oversee(lanes: list[_Lane], load: Load, stop: threading.Event) -> int:
@@ -167,7 +172,8 @@ class FileEngine:
         return len(working)
 
     def close(self) -> None:
-        """Do nothing: files are open only during an operation."""
+        """Remove what a stop left unfinished; files are open only during an operation."""
+        self._maker.remove_unfinished()
 
 
 class _Lane(threading.Thread):
@@ -233,7 +239,7 @@ class _Lane(threading.Thread):
                 else:
                     now = monotonic_ns()
                     release(endpoint)
-                    base = series_base(task[0], endpoint, endpoints)
+                    base = series_base(task[0] & KIND_MASK, endpoint, endpoints)
                     record(base, now, now - began, size)
                     if due:
                         self._recorder.respond(base, size, now - due)
@@ -258,13 +264,13 @@ class _Lane(threading.Thread):
         """Carry the operation out; return bytes moved and the instant at which it began."""
         op, key, size, shape = task
         path = root + key
-        if op == PUT:
+        if op & KIND_MASK == PUT:
             self._payload.begin(object_number(key), size, shape or PLAIN)
         began = monotonic_ns()
         if op == GET:
             size = self._read(path)
-        elif op == PUT:
-            self._write(path, self._payload)
+        elif op & KIND_MASK == PUT:
+            self._write(path, self._payload, op)
         elif op == STAT:
             os.stat(path)
         elif op == DELETE:
@@ -280,7 +286,7 @@ class _Lane(threading.Thread):
         policy = self._load.policy
         if policy.forgives(kind):
             return -1
-        self._recorder.fail(task[0], endpoint, now, kind, text)
+        self._recorder.fail(task[0] & KIND_MASK, endpoint, now, kind, text)
         delay_ns = policy.failed(now, attempt, text)
         if policy.gave_up:
             # Others may be waiting for their next attempt.

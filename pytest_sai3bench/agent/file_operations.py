@@ -7,6 +7,8 @@ import os
 from mmap import mmap
 from typing import TYPE_CHECKING
 
+from .file_puts import TEMPORARY
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -73,27 +75,23 @@ def read_file(path: str, buffer: bytearray | mmap, flags: int = 0, advice: int =
         os.close(fd)
 
 
-def write_file(path: str, payload: Payload) -> None:
-    """Write the payload's object to ``path``, replacing what was there."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    try:
-        while chunk := payload.chunk():
-            while chunk:
-                chunk = chunk[os.write(fd, chunk) :]
-    finally:
-        os.close(fd)
+def write_chunks(fd: int, payload: Payload) -> None:
+    """Write the payload's object to an open file."""
+    while chunk := payload.chunk():
+        while chunk:
+            chunk = chunk[os.write(fd, chunk) :]
 
 
 def list_files(root: str, prefix: str, *, recursive: bool) -> Iterator[str]:
-    """Yield the files whose path begins with ``prefix``, as paths relative to ``root``; folders are not yielded.
+    """Yield the files whose path begins with ``prefix``, as paths relative to ``root``.
 
-    The prefix may end in the middle of a name, as in an object store.
+    Folders are not yielded, nor are files under a temporary name. The prefix may end in the middle of a name, as in an object store.
     """
     cut = prefix.rfind("/") + 1
     folder, begin = prefix[:cut], prefix[cut:]
     with os.scandir(root + folder) as entries:
         for entry in entries:
-            if not entry.name.startswith(begin):
+            if not entry.name.startswith(begin) or entry.name.startswith(TEMPORARY):
                 continue
             if entry.is_file():
                 yield folder + entry.name

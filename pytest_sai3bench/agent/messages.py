@@ -151,6 +151,9 @@ Message = dict[str, Any]
 SECTIONS = ("warmup", "measured", "tail")
 OPERATIONS = ("get", "put", "list", "stat", "delete", "mkdir", "rmdir")
 GET, PUT, LIST, STAT, DELETE, MKDIR, RMDIR = range(len(OPERATIONS))
+# How files are put, added to `PUT` in a task: see `file_puts`.
+FSYNC, ATOMIC = 1 << 8, 1 << 9
+KIND_MASK = 0xFF
 # Operations whose results are shown together as META, as sai3-bench does.
 META_OPERATIONS = ("list", "stat", "delete", "mkdir", "rmdir")
 

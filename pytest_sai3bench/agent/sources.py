@@ -11,7 +11,7 @@ from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from .messages import DELETE, OPERATIONS, PUT
+from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
 from .payload import Shape
 from .pools import numbered_name
 from .sizes import make_sampler
@@ -29,7 +29,7 @@ _MASK = (1 << 64) - 1
 _SCATTER = 0x9E3779B97F4A7C15
 
 
-# One operation: index in `OPERATIONS`, key relative to the endpoint; for PUTs size in bytes and shape of the data (None
+# One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`), key relative to the endpoint; for PUTs size in bytes and shape of the data (None
 # for plain). A bare tuple, since making one costs a tenth of making anything with names.
 Task = tuple[int, str, int, "Shape | None"]
 
@@ -159,6 +159,7 @@ class Mix:
             # Every entry needs numbers of its own: two may write into the same folder.
             shape = Shape(*operation["data"])
             puts = _Puts(op, folder, sampler, shape, base + (len(self.created) << 40))
+            puts.op |= how_to_put(operation)
             self.created.append(puts.created())
             return puts
         if op == "list":
@@ -199,13 +200,19 @@ class Mix:
             self._weigh()
 
 
+def how_to_put(options: dict[str, Any]) -> int:
+    """Return what is added to `PUT` for an operation, or a stage, with these options."""
+    return (FSYNC if options["fsync"] else 0) | (ATOMIC if options["atomic"] else 0)
+
+
 class Numbered(NamedTuple):
-    """The ``total`` objects ``<stem><number>.dat`` of prepare: size in bytes by name, and shape of the data."""
+    """The ``total`` objects ``<stem><number>.dat`` of prepare: size in bytes by name, shape of the data, and ``how``."""
 
     stem: str
     total: int
     size: Callable[[str], int]
     shape: Shape
+    how: int = 0
 
 
 class Missing:
@@ -223,7 +230,7 @@ class Missing:
         if position >= len(self._numbers):
             return None
         name = numbered_name(self.stem, self._numbers[position])
-        return (PUT, name, self._numbered.size(name), self._numbered.shape)
+        return (PUT | self._numbered.how, name, self._numbered.size(name), self._numbered.shape)
 
     def issued(self) -> array[int]:
         """Return the numbers of the objects that may have been made; call it once, when no more are taken."""

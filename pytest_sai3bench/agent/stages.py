@@ -20,7 +20,7 @@ from .resolution import StageFailed, find_missing, resolve_pools
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
-from .sources import Chain, Created, Missing, Mix, Numbered, Removals
+from .sources import Chain, Created, Missing, Mix, Numbered, Removals, how_to_put
 
 if TYPE_CHECKING:
     from collections import deque
@@ -91,7 +91,7 @@ class Worker:
             if not stage["create"]:
                 continue
             self.engine.make_folder(objects["folder"])
-            parts.append(Missing(self._numbered(objects), numbers))
+            parts.append(Missing(self._numbered(objects)._replace(how=how_to_put(stage)), numbers))
         self._made.extend(parts)
         return Chain(parts)
 

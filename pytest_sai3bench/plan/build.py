@@ -148,6 +148,9 @@ class _Stages:
                     look=not (overwrite or preparation.skip_verification),
                     create=overwrite or not preparation.skip_verification,
                     delay_s=preparation.post_prepare_delay,
+                    # An object store knows neither.
+                    fsync=self._in_folders and preparation.fsync,
+                    atomic=self._in_folders and preparation.atomic,
                 )
             )
         stages.append(
@@ -193,6 +196,8 @@ class _Stages:
                     size=_size(operation.size) if isinstance(operation, Put) else None,
                     pool=pool,
                     data=_data(operation) if isinstance(operation, Put) else PLAIN_DATA,
+                    fsync=self._in_folders and isinstance(operation, Put) and operation.fsync,
+                    atomic=self._in_folders and isinstance(operation, Put) and operation.atomic,
                 )
             )
         return tuple(operations)

@@ -123,6 +123,8 @@ class OperationPlan:
     size: SizePlan | None = None
     pool: Literal["all", "prepared", "deletable"] = "all"
     data: DataPlan = PLAIN_DATA
+    fsync: bool = False
+    atomic: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -133,6 +135,8 @@ class OperationPlan:
             "where": self.where,
             "size": self.size.to_wire() if self.size else None,
             "pool": self.pool,
+            "fsync": self.fsync,
+            "atomic": self.atomic,
             "data": self.data.to_wire(),
         }
 
@@ -186,7 +190,8 @@ class StagePlan:
     """One stage of a worker; ``duration_s``, ``warmup_s`` and ``rate`` apply to the workload, the rest to the others.
 
     The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
-    ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare.
+    ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare, ``fsync`` and
+    ``atomic`` say how it makes files.
     """
 
     kind: StageKind
@@ -199,6 +204,8 @@ class StagePlan:
     mode: Literal["strict", "tolerant", "best_effort"] = "tolerant"
     delay_s: float = 0.0
     rate: RatePlan | None = None
+    fsync: bool = False
+    atomic: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -213,6 +220,8 @@ class StagePlan:
             "mode": self.mode,
             "delay_s": self.delay_s,
             "rate": self.rate.to_wire() if self.rate else None,
+            "fsync": self.fsync,
+            "atomic": self.atomic,
         }
 
 

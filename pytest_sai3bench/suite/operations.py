@@ -52,6 +52,20 @@ class Put(_Operation):
     fill: Fill = "random"
     dedup_factor: DedupFactor = 1
     compress_factor: CompressFactor = 1
+    fsync: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Files only: a put ends when the data are on the storage. sai3-bench has no such key."
+        ),
+    )
+    atomic: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Files only: write under a temporary name in the same folder, then rename. sai3-bench has no such key."
+        ),
+    )
 
     @model_validator(mode="after")
     def _check_size(self) -> Put:

@@ -92,3 +92,17 @@ class Preparation(Section):
         default=0.0,
         description="a duration such as 5s. A rest before the workload, if prepare wrote anything.",
     )
+    fsync: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Files only: making an object ends when the data are on the storage. sai3-bench has no such key."
+        ),
+    )
+    atomic: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Files only: write under a temporary name in the same folder, then rename. sai3-bench has no such key."
+        ),
+    )

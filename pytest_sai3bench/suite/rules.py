@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from pytest_sai3bench.suite.document import Suite
+    from pytest_sai3bench.suite.preparation import Preparation
 
 
 def check(suite: Suite, unreadable: Collection[str]) -> Iterator[Finding]:
@@ -104,6 +105,21 @@ def _page_cache_has_files(suite: Suite) -> Iterator[Finding]:
         yield Finding(("page_cache_mode",), "'page_cache_mode' has no effect without file://", "warning")
 
 
+def _files_are_put(suite: Suite) -> Iterator[Finding]:
+    schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
+    if not schemes or schemes & {"file", "direct"}:
+        return
+    options: list[tuple[Place, Put | Preparation]] = [
+        (("workload", index), operation)
+        for index, operation in enumerate(suite.workload)
+        if isinstance(operation, Put)
+    ]
+    for place, section in [*options, (("prepare",), suite.prepare)]:
+        for key, given in (("fsync", section.fsync), ("atomic", section.atomic)):
+            if given:
+                yield Finding((*place, key), f"'{key}' has no effect on {'/'.join(schemes)}://", "warning")
+
+
 def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     """Yield every URI of a suite with its place."""
     texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
@@ -134,4 +150,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("prepare",), _prepared_sizes_are_given_once),
     (("embedded_server",), _embedded_addresses_exist),
     (("page_cache_mode", "target", "multi_endpoint", "distributed"), _page_cache_has_files),
+    (("target", "multi_endpoint", "distributed", "workload", "prepare"), _files_are_put),
 )

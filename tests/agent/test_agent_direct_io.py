@@ -7,6 +7,7 @@ import errno
 import fcntl
 import mmap
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from pytest_sai3bench.agent.direct_io import (
     O_DIRECT,
     read_direct,
     refusal,
-    write_direct,
+    write_blocks,
 )
 from pytest_sai3bench.agent.file_operations import make_buffer
+from pytest_sai3bench.agent.file_puts import FileMaker
 from pytest_sai3bench.agent.payload import CHUNK_BYTES, Payload, Pool, object_number
 from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
 
@@ -47,6 +49,10 @@ def payload_of(key: str, size: int) -> Payload:
     payload = Payload(Pool(SEED))
     payload.begin(object_number(key), size)
     return payload
+
+
+def write_direct(path: str, payload: Payload, buffer: mmap.mmap) -> None:
+    FileMaker().make(path, payload, 0, fill=partial(write_blocks, buffer=buffer), flags=O_DIRECT)
 
 
 def content_of(key: str, size: int) -> bytes:

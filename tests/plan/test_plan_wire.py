@@ -91,5 +91,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "where": "s.yaml:15",
         "size": {"kind": "fixed", "low": 1024, "high": 1024, "mean": 0.0, "std_dev": 0.0},
         "pool": "prepared",
+        "fsync": False,
+        "atomic": False,
         "data": [True, 1, 1],
     }

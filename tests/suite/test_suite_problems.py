@@ -350,7 +350,7 @@ ODDITIES = [
     ("perf_logs: {}", "perf_logs: unknown key 'perf_logs', did you mean 'perf_log'?"),
     (
         "prepare: {zzz: }",
-        "prepare.zzz: unknown key 'zzz': expected one of ensure_objects, cleanup, cleanup_mode, skip_verification, force_overwrite, post_prepare_delay",
+        "prepare.zzz: unknown key 'zzz': expected one of ensure_objects, cleanup, cleanup_mode, skip_verification, force_overwrite, post_prepare_delay, fsync, atomic",
     ),
     (
         "distributed: {agents: [{address: a, traget_override: x}]}",
@@ -422,6 +422,21 @@ def test_hints_about_the_page_cache_are_for_files_that_go_through_it(
     tmp_path: Path, uri: str, told: list[str]
 ) -> None:
     assert problems_of(tmp_path, f"{GET}page_cache_mode: Random\ntarget: {uri}\n") == told
+
+
+def test_options_of_files_have_no_effect_on_objects(tmp_path: Path) -> None:
+    text = """\
+target: s3://h:1/bucket/
+workload:
+  - {op: put, weight: 1, object_size: 1, atomic: true}
+prepare: {fsync: true, atomic: false}
+"""
+    assert problems_of(tmp_path, text) == [
+        "warning s.yaml:3: workload[0].atomic: 'atomic' has no effect on s3://",
+        "warning s.yaml:4: prepare.fsync: 'fsync' has no effect on s3://",
+    ]
+    for scheme in ("file", "direct"):
+        assert problems_of(tmp_path, text.replace("s3://h:1", f"{scheme}://")) == []
 
 
 def test_embedded_addresses_need_the_server(tmp_path: Path) -> None:
