@@ -35,10 +35,10 @@ class S3Engine:
     ) -> None:
         self._plan = plan
         self._tls: TlsClient | None = None
-        if plan["endpoints"][0].get("tls"):
-            self._tls = TlsClient(tls or TlsSettings(), [endpoint["host"] for endpoint in plan["endpoints"]])
-            self.read_sink = "copy"
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
+        if plan["endpoints"][0].get("tls"):
+            self._tls = TlsClient(tls or TlsSettings(), [requests.host for requests in self._requests])
+            self.read_sink = "copy"
         # Filled in by the check, which comes before everything else.
         self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
         self._loop: HttpLoop | None = None
@@ -52,7 +52,7 @@ class S3Engine:
     def _check(self, index: int) -> CheckWire:
         endpoint = self._plan["endpoints"][index]
         try:
-            self._addresses[index] = resolve(endpoint["host"], endpoint["port"])
+            self._addresses[index] = resolve(self._requests[index].host, endpoint["port"])
             self._client(index, _CHECK_TIMEOUT_S).check()
         except RequestFailed as failure:
             return {"endpoint": index, "kind": failure.kind, "detail": failure.detail}

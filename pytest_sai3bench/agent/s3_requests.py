@@ -1,4 +1,4 @@
-"""S3 requests of one endpoint, and what their answers say (path style, REST API of 2006-03-01)."""
+"""S3 requests of one endpoint, and what their answers say (REST API of 2006-03-01)."""
 
 from __future__ import annotations
 
@@ -39,16 +39,22 @@ class Listed(NamedTuple):
 
 
 class S3Requests:
-    """Builds the requests of one endpoint; keys are percent-encoded and relative to its bucket and prefix."""
+    """Builds the requests of one endpoint; keys are percent-encoded and relative to its bucket and prefix.
+
+    The bucket stands in the path, or in the name of the host. ``host`` is that name: to resolve, and to find in a
+    certificate.
+    """
 
     def __init__(self, endpoint: dict[str, object], credentials: Credentials | None) -> None:
-        host, port = str(endpoint["host"]), int(str(endpoint["port"]))
+        bucket, host, port = quote(str(endpoint["bucket"])), str(endpoint["host"]), int(str(endpoint["port"]))
+        virtual = bool(endpoint.get("virtual"))
+        self.host = host = f"{bucket}.{host}" if virtual else host
         shown = f"[{host}]" if ":" in host else host
         default = 443 if endpoint.get("tls") else 80
         self._signer = Signer(shown if port == default else f"{shown}:{port}", credentials)
         self.prefix = str(endpoint["prefix"])
-        self._bucket = "/" + quote(str(endpoint["bucket"]))
-        self._base = f"{self._bucket}/{quote_key(self.prefix)}"
+        self._bucket = "/" if virtual else f"/{bucket}"
+        self._base = f"{'' if virtual else self._bucket}/{quote_key(self.prefix)}"
 
     def object(self, op: int, key: str) -> bytes:
         """Return the head of a GET, STAT or DELETE."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.paths import as_folder, common_root
 from pytest_sai3bench.suite.places import dotted
-from pytest_sai3bench.suite.uris import parse_uri
+from pytest_sai3bench.suite.uris import is_label, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +109,7 @@ def _build_all(
     for uri, place in written:
         origin = Origin(str(loaded.where(place)), dotted(place))
         try:
-            endpoints.append(_build(uri, origin, env))
+            endpoints.append(_build(uri, origin, env, loaded.suite.addressing))
         except ValueError as error:
             problems.append(Problem(loaded.where(place), dotted(place), str(error)))
     if problems:
@@ -116,7 +117,7 @@ def _build_all(
     return tuple(endpoints)
 
 
-def _build(uri: str, origin: Origin, env: Mapping[str, str]) -> Endpoint:
+def _build(uri: str, origin: Origin, env: Mapping[str, str], addressing: str) -> Endpoint:
     parsed = parse_uri(uri)
     stripped = uri.rstrip("/")
     # The root of a file system is nothing but slashes.
@@ -143,7 +144,25 @@ def _build(uri: str, origin: Origin, env: Mapping[str, str]) -> Endpoint:
         prefix=folder,
         embedded=embedded,
         tls=tls,
+        virtual=_is_virtual(addressing, host, parsed.bucket, tls=tls),
     )
+
+
+def _is_virtual(addressing: str, host: str, bucket: str, *, tls: bool) -> bool:
+    """Tell whether the bucket is named in front of the host; raises ValueError where that is asked for and cannot be."""
+    if addressing == "auto":
+        # A certificate for *.host holds for one name in front of it, not for two.
+        fits = is_label(bucket) and not (tls and "." in bucket)
+        return fits and host.lower().endswith((".amazonaws.com", ".amazonaws.com.cn"))
+    if addressing == "virtual":
+        wrong = ""
+        if not is_label(bucket):
+            wrong = f"bucket {bucket!r} cannot stand in front of the name of a host"
+        elif re.fullmatch(r"[0-9.]+|.*:.*|embedded-[0-9]+", host):
+            wrong = f"{host} has no name that a bucket could stand in front of"
+        if wrong:
+            raise ValueError(f"addressing: virtual is not possible, {wrong}: expected addressing: path")
+    return addressing == "virtual"
 
 
 def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, int, bool]:

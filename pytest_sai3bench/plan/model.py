@@ -31,7 +31,7 @@ class Endpoint:
     ``uri`` is the text of the suite and the endpoint's identity everywhere, with one slash at the end. ``host`` and
     ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
     (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file`` and ``direct``.
-    ``tls`` says that an ``s3`` server is spoken to over TLS.
+    ``tls`` says that an ``s3`` server is spoken to over TLS, ``virtual`` that the bucket stands in the name of its host.
     """
 
     uri: str
@@ -44,6 +44,7 @@ class Endpoint:
     root: str = ""
     embedded: bool = False
     tls: bool = False
+    virtual: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -56,6 +57,7 @@ class Endpoint:
             "prefix": self.prefix,
             "root": self.root,
             "tls": self.tls,
+            "virtual": self.virtual,
         }
 
 

@@ -13,6 +13,7 @@ from pytest_sai3bench.suite.operations import Operation
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
 from pytest_sai3bench.suite.scalars import (
+    Addressing,
     Count,
     Duration,
     Marker,
@@ -120,6 +121,14 @@ class Suite(Section):
     embedded_server: EmbeddedServer | None = Field(
         default=None,
         description="a throwaway server. For trying out and for tests. sai3-bench has no such key.",
+    )
+    addressing: Addressing = Field(
+        default="auto",
+        description=(
+            "auto, path or virtual. "
+            "Where S3 requests name the bucket: in the path, or in the name of the host (`bucket.host`). "
+            "`auto` is `path`, and `virtual` for AWS. sai3-bench has no such key."
+        ),
     )
     tls: Tls | None = Field(
         default=None,

@@ -136,6 +136,10 @@ Strategy = Annotated[
         },
     ),
 ]
+Addressing = Annotated[
+    Literal["auto", "path", "virtual"],
+    _choice("addressing", {"auto": "auto", "path": "path", "virtual": "virtual"}),
+]
 CleanupMode = Annotated[
     Literal["strict", "tolerant", "best_effort"],
     _choice(

@@ -167,6 +167,11 @@ def _parse_server(text: str, server: str, default_port: int = _HTTP_PORT) -> tup
     return match["literal"] or match["name"], port
 
 
+def is_label(bucket: str) -> bool:
+    """Tell whether a bucket can stand in front of the name of a host."""
+    return _DNS_BUCKET.fullmatch(bucket) is not None
+
+
 def _checked_bucket(bucket: str) -> str:
     if not _BUCKET.fullmatch(bucket):
         raise ValueError(

@@ -72,6 +72,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "prefix": "pre/",
         "root": "",
         "tls": False,
+        "virtual": False,
     }
     assert [stage["kind"] for stage in wire["stages"]] == ["prepare", "workload", "cleanup"]
     assert wire["stages"][0]["objects"][2] == {

@@ -57,6 +57,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         },
         "seed": 0,
         "tls": None,
+        "addressing": "auto",
         "page_cache_mode": None,
     }
 
