@@ -130,7 +130,7 @@ def test_sizes_are_planned_as_they_are_written(plan_of: Callable[..., RunPlan]) 
     )
 
     prepare, workload = plan.workers[0].stages
-    assert [each.size for each in prepare.objects] == [SizePlan("uniform", 1, 8)]
+    assert [each.size for each in prepare.objects] == [SizePlan("uniform", 0, 8)]
     assert [each.size for each in workload.operations] == [
         SizePlan("fixed", 4096, 4096),
         SizePlan("lognormal", 10, 2000, 1000.0, 500.0),
