@@ -114,7 +114,7 @@ class ResultWire(TypedDict):
     ``planned_start_ns`` is the instant that was ordered, ``started_ns`` the one at which load began.
     ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request) or
     ``gave-up`` (too many errors). ``cpu_cores`` is how many cores the worker's engine can keep busy. ``notes`` are sentences for the reader of the result.
-    ``pacing`` is None without a rate.
+    ``pacing`` is None without a rate. ``cpu_share`` and ``longest_pause_ns`` are those of `watch.Watch`.
     """
 
     type: str
@@ -134,6 +134,8 @@ class ResultWire(TypedDict):
     read_sink: str
     notes: list[str]
     pacing: PacingWire | None
+    cpu_share: float
+    longest_pause_ns: int
 
 
 class FailedWire(TypedDict):

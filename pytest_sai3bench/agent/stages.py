@@ -21,6 +21,7 @@ from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
 from .sources import Chain, Created, Missing, Mix, Numbered, Removals, how_to_put
+from .watch import Watch
 
 if TYPE_CHECKING:
     from collections import deque
@@ -145,13 +146,14 @@ class Worker:
         )
         rate = stage["rate"]
         pacer = Pacer(make_schedule(rate, start_ns, self._pace_rng), window) if rate else None
+        watch = Watch(control, window)
         # No cycles are made on the hot path; a collection in the middle of a run would show up as latency.
         gc.disable()
         cpu_s, started_ns = _cpu_s(), monotonic_ns()
         try:
             # A stop that came before the start leaves nothing to do.
             stopped = control.check(started_ns)
-            load = Load(prepared.source, window, done, balancer, policy, control, pacer)
+            load = Load(prepared.source, window, done, balancer, policy, watch, pacer)
             cut_off = 0 if stopped else self.engine.run(load)
         finally:
             gc.enable()
@@ -191,6 +193,8 @@ class Worker:
             "read_sink": self.engine.read_sink,
             "notes": notes,
             "pacing": pacer.to_wire() if pacer else None,
+            "cpu_share": watch.cpu_share,
+            "longest_pause_ns": watch.longest_pause_ns,
         }
 
     def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:

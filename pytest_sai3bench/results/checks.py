@@ -5,17 +5,19 @@ A failed check whose name starts with ``reconcile`` means that the numbers canno
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.buckets import LABELS
 from pytest_sai3bench.results.model import Check, Tally, total, total_by_key
 
 if TYPE_CHECKING:
-    from pytest_sai3bench.results.model import PhaseResult, RunResult, SeriesKey
+    from pytest_sai3bench.results.model import AgentReport, PhaseResult, RunResult, SeriesKey
 
 BUSY_LANES_LIMIT = 1.05
 GENERATOR_CPU_LIMIT = 0.95
 MISSED_LIMIT = 0.01
+SHORT_LAG_S = 0.01
 
 
 def check_run(result: RunResult) -> tuple[Check, ...]:
@@ -34,6 +36,7 @@ def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
         _reconcile_counts(phase),
         _littles_law(phase),
         _generator_cpu(phase),
+        _generator_lag(phase),
         _rate_kept(phase),
         _endpoints_used(phase),
     )
@@ -114,6 +117,38 @@ def _generator_cpu(phase: PhaseResult) -> Check:
         f"{load:.1%} of {what}{agent}{'' if passed else ', the generator may have been the limit'}",
         f"at most {GENERATOR_CPU_LIMIT:.0%}",
     )
+
+
+def _generator_lag(phase: PhaseResult) -> Check:
+    """Look at the agent whose lanes, though they were waiting for it, began the latest after the due instant."""
+    worst = max(phase.agents, key=lambda report: report.start_lag_p99_s / _lag_limit_s(report), default=None)
+    if worst is None or not worst.due_starts:
+        return Check("generator-lag", True, "no rate", "at most 10 ms")
+    limit_s = _lag_limit_s(worst)
+    return Check(
+        "generator-lag",
+        worst.start_lag_p99_s <= limit_s,
+        f"p99 of {worst.start_lag_p99_s * 1000:.2f} ms from instant to begin ({worst.agent})",
+        f"at most {limit_s * 1000:.0f} ms",
+    )
+
+
+def _lag_limit_s(report: AgentReport) -> float:
+    """Return 10 ms, or a tenth of the time between two operations of a worker when that is longer."""
+    interval_s = report.window_s * report.workers / report.due_starts if report.due_starts else 0.0
+    return max(SHORT_LAG_S, interval_s / 10)
+
+
+def find_saturation(phase: PhaseResult) -> str:
+    """Return why latencies and rates of this phase may be those of the load generator, or nothing.
+
+    Threads of a file engine do the work of the storage, too, when that is the page cache: their CPU is no sign.
+    """
+    one_core = [report for report in phase.agents if report.cpu_cores == 1]
+    for check in (_generator_cpu(replace(phase, agents=tuple(one_core))), _generator_lag(phase)):
+        if not check.passed:
+            return f"{check.name} is {check.value}, expected {check.expected}"
+    return ""
 
 
 def _rate_kept(phase: PhaseResult) -> Check:

@@ -168,7 +168,9 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         workers=len(workers),
         cpu_cores=max((result["cpu_cores"] for result in results), default=1),
         worker_cpu=tuple(
-            result["cpu_s"] * NS_PER_S / wall_ns if wall_ns else 0.0
+            result["cpu_share"]
+            if result["cpu_share"] >= 0
+            else (result["cpu_s"] * NS_PER_S / wall_ns if wall_ns else 0.0)
             for result, wall_ns in zip(results, walls_ns, strict=True)
         ),
         due_starts=sum(pacing["due"] for pacing in pacings),
@@ -176,6 +178,7 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         missed_starts=sum(pacing["missed"] for pacing in pacings),
         start_lag_s=max((pacing["longest_lag_ns"] for pacing in pacings), default=0) / NS_PER_S,
         start_lag_p99_s=_lags(pacings).percentile_ns(99) / NS_PER_S,
+        longest_pause_s=max((result["longest_pause_ns"] for result in results), default=0) / NS_PER_S,
     )
 
 

@@ -100,11 +100,12 @@ class AgentReport:
     ``start_skew_s``: begin of load minus the ordered instant, corrected for ``clock_offset_s`` (agent's clock minus the
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
     ``cpu_s`` is user and system time of its ``workers`` processes, ``worker_cpu`` the share of a core that each of them
-    used. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
+    used in the window. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
     ``lanes`` is their concurrency. ``outcome`` is one of
     `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
 
-    Under a rate, ``due_starts`` operations were due in the window; of these ``late_starts`` had to wait for a lane, and
+    ``longest_pause_s`` is the longest time for which a worker did not come round to look after itself; it means to do
+    so every 50 ms. Under a rate, ``due_starts`` operations were due in the window; of these ``late_starts`` had to wait for a lane, and
     ``missed_starts`` were never begun. ``start_lag_s`` is the longest time after its instant at which one began,
     ``start_lag_p99_s`` the 99th percentile of those for which a lane was waiting. Without a rate all are 0.
     """
@@ -133,6 +134,7 @@ class AgentReport:
     missed_starts: int = 0
     start_lag_s: float = 0.0
     start_lag_p99_s: float = 0.0
+    longest_pause_s: float = 0.0
 
     @property
     def cpu_load(self) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.results.checks import find_saturation
 from pytest_sai3bench.thresholds.measurement import break_down, measure
 from pytest_sai3bench.thresholds.rules import Limit
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
@@ -57,7 +58,7 @@ def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
         margin=margin_of(value, rule.comparison),
         samples=measurement.samples,
     )
-    obstacle = obstacle or _find_shortage(rule, measurement)
+    obstacle = obstacle or _find_saturation(rule, phase) or _find_shortage(rule, measurement)
     if obstacle:
         return replace(verdict, reason=obstacle)
     if rule.comparison.holds(value):
@@ -83,6 +84,12 @@ def _find_obstacle(result: RunResult) -> str:
         if check.name.startswith("reconcile") and not check.passed:
             return f"the totals do not reconcile: {check.name} is {check.value}, expected {check.expected}"
     return ""
+
+
+def _find_saturation(rule: Rule, phase: PhaseResult) -> str:
+    """Return why the value may say more of the load generator than of the storage, or nothing."""
+    cause = find_saturation(phase) if rule.metric.is_speed else ""
+    return f"the load generator was the limit: {cause}" if cause else ""
 
 
 def _find_shortage(rule: Rule, measurement: Measurement) -> str:

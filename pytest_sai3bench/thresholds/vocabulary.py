@@ -57,6 +57,13 @@ class Metric:
         return self.basis == "response" or self.name == "achieved_rate"
 
     @property
+    def is_speed(self) -> bool:
+        """Whether a load generator that is too slow makes it worse; it makes no errors."""
+        return self.home == "operations" and (
+            self.kind in ("seconds", "bytes_per_s", "per_s") or self.name == "achieved_rate"
+        )
+
+    @property
     def is_latency(self) -> bool:
         """Whether it is read from a distribution of durations, which can be empty."""
         return self.kind == "seconds" and self.home == "operations"

@@ -106,6 +106,8 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "read_sink": "discard",
         "notes": [],
         "pacing": None,
+        "cpu_share": -1.0,
+        "longest_pause_ns": 0,
     }
 
 
@@ -150,7 +152,7 @@ def test_latencies_from_the_schedule_and_what_became_of_it_are_added_up() -> Non
             "index": [response_ns],
             "counts": [1],
         }
-        return result | {"pacing": pacing}
+        return result | {"pacing": pacing, "cpu_share": 0.5, "longest_pause_ns": response_ns}
 
     first: PacingWire = {
         "due": 60,
@@ -181,6 +183,7 @@ def test_latencies_from_the_schedule_and_what_became_of_it_are_added_up() -> Non
     [report] = phase.agents
     assert (report.due_starts, report.late_starts, report.missed_starts) == (110, 1, 2)
     assert (report.start_lag_s, report.start_lag_p99_s) == (0.005, 9e-07)
+    assert (report.worker_cpu, report.longest_pause_s) == ((0.5, 0.5), 7e-07)
 
 
 def test_errors_count_in_bucket_zero_of_their_operation_and_those_of_the_warmup_apart() -> None:

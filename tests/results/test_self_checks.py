@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_sai3bench.results.checks import check_phase, check_run
+from pytest_sai3bench.results.checks import check_phase, check_run, find_saturation
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import AgentReport, Check, PhaseResult, RunResult, SeriesKey, Tally, Tick
 
@@ -64,6 +64,7 @@ def test_a_sound_phase_passes_every_check_in_order() -> None:
         Check("reconcile-counts", True, "3 latencies", "3 latencies"),
         Check("littles-law", True, "30.0% of lane time in operations", "at most 105%"),
         Check("generator-cpu", True, "25.0% of a core per worker (a1)", "at most 95%"),
+        Check("generator-lag", True, "no rate", "at most 10 ms"),
         Check("rate-kept", True, "no rate", "at most 1% missed"),
         Check("endpoints-used", True, "2", "2"),
     )
@@ -167,6 +168,36 @@ def test_operations_that_were_due_and_never_begun_are_counted() -> None:
 
     assert named(replace(GOOD, agents=agents), "rate-kept") == Check(
         "rate-kept", False, "11 of 1000 starts missed, the latest 12.5 ms late", "at most 1% missed"
+    )
+
+
+def test_lanes_that_wait_and_begin_late_fail() -> None:
+    agents = (
+        replace(report("a1"), due_starts=500, start_lag_p99_s=0.009),
+        replace(report("a2"), due_starts=500, start_lag_p99_s=0.0125),
+    )
+
+    assert named(replace(GOOD, agents=agents), "generator-lag") == Check(
+        "generator-lag", False, "p99 of 12.50 ms from instant to begin (a2)", "at most 10 ms"
+    )
+
+
+def test_between_rare_operations_more_lag_is_allowed() -> None:
+    # Two workers begin four operations in the one second of the window: each every 500 ms.
+    agents = (replace(report("a1", workers=2), due_starts=4, start_lag_p99_s=0.049),)
+
+    assert named(replace(GOOD, agents=agents), "generator-lag") == Check(
+        "generator-lag", True, "p99 of 49.00 ms from instant to begin (a1)", "at most 50 ms"
+    )
+
+
+def test_threads_that_use_all_cores_are_no_sign_of_saturation() -> None:
+    busy = report("a1", cpu_s=1.96)
+
+    assert find_saturation(GOOD) == ""
+    assert find_saturation(replace(GOOD, agents=(replace(busy, cpu_cores=2, cpu_s=3.92),))) == ""
+    assert find_saturation(replace(GOOD, agents=(report(), busy))) == (
+        "generator-cpu is 98.0% of a core per worker (a1), the generator may have been the limit, expected at most 95%"
     )
 
 

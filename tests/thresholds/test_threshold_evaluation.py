@@ -432,3 +432,43 @@ def test_without_a_rate_nothing_can_be_said_about_it(text: str) -> None:
     subject = text.partition(" ")[0].partition(".")[2]
     column = 1
     assert problem.message == f"col {column}: {subject} needs a rate: set io_rate, or remove the rule"
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        (
+            {"cpu_s": 9.8},
+            "generator-cpu is 98.0% of a core per worker (a), the generator may have been the limit, expected at most 95%",
+        ),
+        (
+            {"due_starts": 5000, "start_lag_p99_s": 0.0105},
+            "generator-lag is p99 of 10.50 ms from instant to begin (a), expected at most 10 ms",
+        ),
+    ],
+)
+def test_a_saturated_generator_leaves_speed_undecided_and_errors_judged(
+    changes: dict[str, float], cause: str
+) -> None:
+    series = {
+        SeriesKey("a", ONE, "get", 1): replace(gets(*[10.0] * 200), response=Latency.of([10 * MS] * 200)),
+        SeriesKey("a", ONE, "get", 0): Tally(errors=3),
+    }
+    result = run(series, agents=(agent("a", **changes),))
+
+    for text in ("get.p99 < 1 s", "get.response.p99 < 1 s", "get.throughput > 1 B/s", "total.ops > 1 /s"):
+        verdict = judge(text, result)
+        assert (verdict.outcome, verdict.reason) == (
+            "inconclusive",
+            f"the load generator was the limit: {cause}",
+        )
+        # What was measured is shown all the same.
+        assert verdict.measured is not None
+    for text, expected in (
+        ("total.errors == 0", "failed"),
+        ("total.error_rate <= 50%", "passed"),
+        ("get.count >= 200", "passed"),
+        ("agents.cpu < 99%", "passed"),
+        ("endpoints.idle == 1", "passed"),
+    ):
+        assert judge(text, result).outcome == expected
