@@ -36,8 +36,8 @@ class Connection:
     """State of one socket; the loop owns it and reads its fields.
 
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
-    not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept)
-    and ``close`` describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
+    not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept),
+    ``close`` and ``head`` (of an error) describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
     clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0); ``token`` is the next page of a
     LIST. ``fresh`` is True until an answer came: a
     connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
@@ -63,6 +63,7 @@ class Connection:
         "endpoint",
         "fd",
         "fresh",
+        "head",
         "opened_ns",
         "payload",
         "pending",
@@ -93,6 +94,7 @@ class Connection:
         self.status = 0
         self.size = 0
         self.body = b""
+        self.head = b""
         self.close = False
         self.touched = False
         self.crossed = False
@@ -195,6 +197,7 @@ class Connection:
                 self.close = close
                 self.size = 0
                 self.body = b""
+                self.head = start[:end] if status >= 300 else b""
                 self._keep = self._keep or status >= 300
                 self._chunks = ChunkedBody() if length == CHUNKED else None
                 self._left = length

@@ -10,7 +10,7 @@ import errno
 import heapq
 import os
 import socket
-from time import monotonic_ns
+from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
 from .connection import CONNECTING, IDLE, Closed, Connection, ConnectionFailed
@@ -18,7 +18,7 @@ from .messages import GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, object_number
 from .poller import READ, WRITE, make_fine_wait, make_poller
 from .recorder import NEVER_NS, Recorder, series_base
-from .response import BadResponse
+from .response import BadResponse, retry_after_ns
 from .s3_requests import describe_error, next_token
 
 if TYPE_CHECKING:
@@ -375,7 +375,12 @@ class HttpLoop:
             text = describe_error(connection.status, connection.body)
             self._leave(connection)
             self._count_failure(
-                task, connection.attempt, connection.due_ns, endpoint, (f"http-{connection.status}", text)
+                task,
+                connection.attempt,
+                connection.due_ns,
+                endpoint,
+                (f"http-{connection.status}", text),
+                asked_ns=_asked_to_wait(connection),
             )
             return
         if op == LIST:
@@ -431,14 +436,21 @@ class HttpLoop:
         again.began_ns = connection.began_ns
 
     def _count_failure(
-        self, task: Task, attempt: int, due: int, endpoint: int, failure: tuple[str, str]
+        self,
+        task: Task,
+        attempt: int,
+        due: int,
+        endpoint: int,
+        failure: tuple[str, str],
+        *,
+        asked_ns: int = 0,
     ) -> None:
         kind, text = failure
         now = monotonic_ns()
         delay = -1
         if not self._policy.forgives(kind):
             self._recorder.fail(task[0], endpoint, now, kind, text)
-            delay = self._policy.failed(now, attempt, text)
+            delay = self._policy.failed(now, attempt, text, asked_ns)
         # Through the queue, never by a direct call: a dead endpoint would become a recursion.
         if delay < 0:
             self._wait(now, None, 0)
@@ -512,6 +524,11 @@ class HttpLoop:
                 self._broken(
                     connection, TimeoutError(f"no answer within {self._request_timeout_ns / 1e9:g} s")
                 )
+
+
+def _asked_to_wait(connection: Connection) -> int:
+    """Return how long the server that could not serve asks to be left alone, in ns."""
+    return retry_after_ns(connection.head, time()) if connection.status in {429, 503} else 0
 
 
 def _name_error(error: Exception) -> tuple[str, str]:

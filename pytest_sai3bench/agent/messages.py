@@ -169,6 +169,8 @@ FAILURE_KINDS = (
     "bad-secret",
     "unknown-key",
     "no-bucket",
+    "redirected",
+    "wrong-region",
     "no-folder",
     "not-writable",
     "no-direct",

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from random import Random
 
 
+# A server that asks for more is down, and a run should say so.
+_LONGEST_WAIT_NS = 60_000_000_000
+
+
 class ErrorPolicy:
     """Shared by all lanes of a worker; called only for failures, so the lock does not touch the hot path.
 
@@ -50,28 +54,31 @@ class ErrorPolicy:
         """Tell whether a failure of this kind is none, as a missing object is when it was to be deleted."""
         return kind in self._forgiven or "*" in self._forgiven
 
-    def failed(self, now_ns: int, attempt: int, text: str) -> int:
+    def failed(self, now_ns: int, attempt: int, text: str, asked_ns: int = 0) -> int:
         """Count a failed attempt (the first is 0) and return the delay before the next one in ns, or -1 for none.
 
-        A pause of all lanes holds for retries, too.
+        A pause of all lanes holds for retries, too. Where failures are retried, neither the delay nor a pause that begins
+        is shorter than what the server asked for, as far as that is reasonable.
         """
+        asked_ns = min(asked_ns, _LONGEST_WAIT_NS) if self._retries else 0
         with self._lock:
             self.total += 1
             if self.total >= self._max_total and not self.gave_up:
                 self.gave_up = f"{self.total} errors (error_handling.max_total_errors); the last: {text}"
-            self._note_rate(now_ns)
+            self._note_rate(now_ns, asked_ns)
             if attempt >= self._retries or self.gave_up:
                 return -1
             self.retries += 1
             delay = self._first_delay_s * self._multiplier**attempt
             delay *= 1 + self._jitter * (2 * self._rng.random() - 1)
-            return max(int(min(delay, self._longest_delay_s) * 1e9), self.hold_until_ns - now_ns)
+            delay_ns = int(min(delay, self._longest_delay_s) * 1e9)
+            return max(delay_ns, asked_ns, self.hold_until_ns - now_ns)
 
-    def _note_rate(self, now_ns: int) -> None:
+    def _note_rate(self, now_ns: int, asked_ns: int) -> None:
         recent = self._recent
         recent.append(now_ns)
         while recent[0] < now_ns - self._window_ns:
             recent.popleft()
         if len(recent) >= self._burst and now_ns >= self.hold_until_ns:
-            self.hold_until_ns = now_ns + self._backoff_ns
+            self.hold_until_ns = now_ns + max(self._backoff_ns, asked_ns)
             recent.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from email.utils import parsedate_to_datetime
 
 # A head longer than this is not an object store's.
 LONGEST_HEAD = 64 << 10
@@ -70,6 +71,27 @@ def parse_head(head: bytes, *, bodiless: bool) -> tuple[int, int, bool]:
     if bodiless or status in {204, 304} or status < 200:
         return status, 0, close
     return status, length, close or length == UNTIL_CLOSE
+
+
+def find_field(head: bytes, name: str) -> str:
+    """Return the value of a header in a head, empty without one."""
+    match = re.search(rb"\r\n%b[ \t]*:([^\r]*)" % re.escape(name.encode()), head, re.IGNORECASE)
+    return match.group(1).strip().decode("latin-1") if match else ""
+
+
+def retry_after_ns(head: bytes, now_s: float) -> int:
+    """Return how long a server asks to wait (RFC 9110, section 10.2.3), 0 when it does not say or cannot be understood.
+
+    ``now_s`` is the time of day in seconds since the epoch: servers may name an instant.
+    """
+    text = find_field(head, "retry-after")
+    if re.fullmatch("[0-9]{1,9}", text):
+        return int(text) * 1_000_000_000
+    try:
+        until_s = parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return max(0, int((until_s - now_s) * 1e9))
 
 
 def _merge_length(known: int, declared: bytes) -> int:

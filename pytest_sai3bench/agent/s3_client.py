@@ -6,11 +6,12 @@ import socket
 from contextlib import ExitStack, suppress
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from .connection import Connection, ConnectionFailed
 from .messages import STAT
-from .response import BadResponse
-from .s3_requests import describe_error, error_code
+from .response import BadResponse, find_field
+from .s3_requests import describe_error, error_field
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +34,11 @@ class RequestFailed(OSError):
 
 
 class Answer(NamedTuple):
-    """Status and body of an answer."""
+    """Status and body of an answer; of an error the head, too."""
 
     status: int
     body: bytes
+    head: bytes = b""
 
 
 def resolve(host: str, port: int) -> tuple[int, tuple[object, ...]]:
@@ -91,7 +93,7 @@ class S3Client:
                     if connection.receive(buffer, view):
                         if self._tls is not None:
                             self._tls.keep_session(sock, self._endpoint)
-                        return Answer(connection.status, connection.body)
+                        return Answer(connection.status, connection.body, connection.head)
             except ConnectionRefusedError:
                 raise RequestFailed("refused", "connection refused") from None
             except (TimeoutError, socket.timeout):
@@ -123,13 +125,13 @@ class S3Client:
 
     def check(self) -> None:
         """List one object of the bucket; raises `RequestFailed` with the cause when the endpoint is not usable."""
-        _raise_for(self.request(self._requests.list("", "", most=1)))
+        self._raise_for(self.request(self._requests.list("", "", most=1)))
 
     def exists(self, key: str) -> bool:
         """Tell whether an object is there (403 counts as not there: so answers who may not list)."""
         answer = self.request(self._requests.object(STAT, key), bodiless=True)
         if answer.status not in {403, 404}:
-            _raise_for(answer)
+            self._raise_for(answer)
         return answer.status == 200
 
     def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
@@ -137,7 +139,7 @@ class S3Client:
         token = ""
         while True:
             answer = self.request(self._requests.list(folder, token, recursive=recursive))
-            _raise_for(answer)
+            self._raise_for(answer)
             try:
                 page = self._requests.parse_page(answer.body)
             except ValueError as error:
@@ -147,19 +149,36 @@ class S3Client:
             if not token:
                 return
 
+    def _raise_for(self, answer: Answer) -> None:
+        if answer.status < 300:
+            return
+        if answer.status == 400 and b"HTTPS" in answer.body:
+            # The words differ, but servers of TLS that answer to plain HTTP name it.
+            raise RequestFailed("needs-tls", "the server speaks TLS")
+        code = error_field(answer.body, "Code")
+        region = find_field(answer.head, "x-amz-bucket-region") or error_field(answer.body, "Region")
+        shown = describe_error(answer.status, answer.body)
+        if answer.status < 400:
+            named = {"host": self._sent_on_to(answer), "region": region}
+            to = ", ".join(f"{what} {name}" for what, name in named.items() if name)
+            to = to or "a place it does not name"
+            raise RequestFailed("redirected", f"{shown.rstrip('.')}; the server sends requests on to {to}")
+        if code == "AuthorizationHeaderMalformed" and region:
+            raise RequestFailed("wrong-region", f"{shown.rstrip('.')}; the region is {region}")
+        kinds = {
+            "SignatureDoesNotMatch": "bad-secret",
+            "InvalidAccessKeyId": "unknown-key",
+            "NoSuchBucket": "no-bucket",
+            "AccessDenied": "denied",
+        }
+        raise RequestFailed(kinds.get(code, "denied" if answer.status == 403 else "other"), shown)
 
-def _raise_for(answer: Answer) -> None:
-    if answer.status < 300:
-        return
-    if answer.status == 400 and b"HTTPS" in answer.body:
-        # The words differ, but servers of TLS that answer to plain HTTP name it.
-        raise RequestFailed("needs-tls", "the server speaks TLS")
-    code = error_code(answer.body)
-    kinds = {
-        "SignatureDoesNotMatch": "bad-secret",
-        "InvalidAccessKeyId": "unknown-key",
-        "NoSuchBucket": "no-bucket",
-        "AccessDenied": "denied",
-    }
-    kind = kinds.get(code, "denied" if answer.status == 403 else "other")
-    raise RequestFailed(kind, describe_error(answer.status, answer.body))
+    def _sent_on_to(self, answer: Answer) -> str:
+        """Return the server that a redirection names, without the bucket in front of it."""
+        try:
+            named = urlsplit(find_field(answer.head, "location")).netloc
+        except ValueError:
+            named = ""
+        host = named or error_field(answer.body, "Endpoint")
+        front = f"{self._requests.bucket}."
+        return host.removeprefix(front)

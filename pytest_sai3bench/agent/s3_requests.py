@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 _METHODS = {GET: "GET", PUT: "PUT", LIST: "GET", STAT: "HEAD", DELETE: "DELETE"}
 # By operation, so that the hot path indexes a tuple.
 METHODS = tuple(_METHODS.get(op, "") for op in range(len(OPERATIONS)))
-_TAG = {name: re.compile(rf"<{name}>(.*?)</{name}>".encode(), re.DOTALL) for name in ("Code", "Message")}
+_TAG = {
+    name: re.compile(rf"<{name}>(.*?)</{name}>".encode(), re.DOTALL)
+    for name in ("Code", "Message", "Region", "Endpoint")
+}
 _TRUNCATED = re.compile(rb"<IsTruncated>\s*true\s*</IsTruncated>")
 _TOKEN = re.compile(rb"<NextContinuationToken>(.*?)</NextContinuationToken>", re.DOTALL)
 
@@ -42,12 +45,13 @@ class S3Requests:
     """Builds the requests of one endpoint; keys are percent-encoded and relative to its bucket and prefix.
 
     The bucket stands in the path, or in the name of the host. ``host`` is that name: to resolve, and to find in a
-    certificate.
+    certificate; ``bucket`` is as it was written.
     """
 
     def __init__(self, endpoint: dict[str, object], credentials: Credentials | None) -> None:
         bucket, host, port = quote(str(endpoint["bucket"])), str(endpoint["host"]), int(str(endpoint["port"]))
         virtual = bool(endpoint.get("virtual"))
+        self.bucket = str(endpoint["bucket"])
         self.host = host = f"{bucket}.{host}" if virtual else host
         shown = f"[{host}]" if ":" in host else host
         default = 443 if endpoint.get("tls") else 80
@@ -116,7 +120,7 @@ def describe_error(status: int, body: bytes) -> str:
     return text
 
 
-def error_code(body: bytes) -> str:
-    """Return the S3 error code of an answer's body, empty without one."""
-    code = _TAG["Code"].search(body)
-    return code.group(1).decode(errors="replace") if code else ""
+def error_field(body: bytes, name: str) -> str:
+    """Return the ``Code``, ``Region`` or ``Endpoint`` of an S3 error, empty without one."""
+    found = _TAG[name].search(body)
+    return unescape(found.group(1).decode(errors="replace")) if found else ""

@@ -22,7 +22,8 @@ class ErrorHandling(Section):
         default=5.0, description="errors per second from which agents pause. Each worker process for itself."
     )
     backoff_duration: Duration = Field(
-        default=5.0, description="the length of a pause, such as 5s. No operation begins during it."
+        default=5.0,
+        description="the length of a pause, such as 5s. No operation begins during it. With `retry_on_error` it is as long as the server's `Retry-After`, if that is longer.",
     )
     error_rate_window: PositiveDuration = Field(
         default=1.0, description="the time over which the rate is taken. A bare number is seconds."
@@ -38,7 +39,10 @@ class ErrorHandling(Section):
         default=3, description="retries of one operation. Only with `retry_on_error`, as all keys below."
     )
     initial_retry_delay_ms: Count = Field(default=100, description="milliseconds before the first retry")
-    max_retry_delay_ms: Count = Field(default=5000, description="the longest delay in milliseconds")
+    max_retry_delay_ms: Count = Field(
+        default=5000,
+        description="the longest delay in milliseconds. A server that asks for more with `Retry-After` gets up to 60 s.",
+    )
     retry_backoff_multiplier: NonNegative = Field(
         default=2.0, description="the factor from one delay to the next"
     )

@@ -121,3 +121,23 @@ def test_threads_lose_no_failure() -> None:
     for thread in threads:
         thread.join(20)
     assert (policy.total, policy.retries) == (8000, 8000)
+
+
+@settings(deadline=None)
+@given(asked=st.integers(0, 100 * S), retries=st.booleans(), burst=st.booleans())
+def test_what_a_server_asks_for_is_the_least_up_to_a_minute(
+    *, asked: int, retries: bool, burst: bool
+) -> None:
+    policy = make_policy(
+        retry_on_error=retries,
+        retry_jitter_factor=0.0,
+        error_rate_threshold=1.0 if burst else 1e9,
+        backoff_s=2.0,
+    )
+    granted = min(asked, 60 * S) if retries else 0
+
+    delay = policy.failed(7 * S, 0, "", asked)
+
+    pause = max(2 * S, granted) if burst else 0
+    assert policy.hold_until_ns == (7 * S + pause if burst else 0)
+    assert delay == (max(S // 10, granted, pause) if retries else -1)

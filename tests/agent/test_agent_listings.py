@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_sai3bench.agent.s3_requests import S3Requests, describe_error, error_code, next_token
+from pytest_sai3bench.agent.s3_requests import S3Requests, describe_error, error_field, next_token
 
 NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -49,8 +49,8 @@ def test_errors_are_described_by_status_code_and_message() -> None:
         b"<Error><Code>NoSuchKey</Code><Message>The key &quot;a&amp;b&quot;\nis not there.</Message></Error>"
     )
     assert describe_error(404, body) == '404 NoSuchKey: The key "a&b"\nis not there.'
-    assert error_code(body) == "NoSuchKey"
+    assert error_field(body, "Code") == "NoSuchKey"
     assert describe_error(404, b"<html>") == "404"
-    assert error_code(b"<html>") == ""
+    assert error_field(b"<html>", "Code") == ""
     assert describe_error(500, b"<Code>Bad\xff</Code>") == "500 Bad�"
     assert describe_error(400, b"<Message>" + b"x" * 300 + b"</Message>") == "400: " + "x" * 200
