@@ -11,6 +11,7 @@ from .response import CHUNKED, LONGEST_HEAD, BadResponse, ChunkedBody, parse_hea
 if TYPE_CHECKING:
     from .payload import Payload
     from .sources import Task
+    from .verification import Check
 
 # Linux drops up to this many bytes of a body in the kernel, without copying them to us.
 MSG_TRUNC = getattr(socket, "MSG_TRUNC", 0) if hasattr(socket, "SO_DOMAIN") else 0
@@ -57,6 +58,7 @@ class Connection:
         "base",
         "began_ns",
         "body",
+        "check",
         "close",
         "crossed",
         "due_ns",
@@ -91,6 +93,7 @@ class Connection:
         self.token = ""
         self.pending: memoryview | None = None
         self.payload: Payload | None = None
+        self.check: Check | None = None
         self.status = 0
         self.size = 0
         self.body = b""
@@ -116,13 +119,14 @@ class Connection:
         """Go on with what has to be agreed before the first request; returns what to wait for, 0 when nothing is left."""
         return 0
 
-    def expect(self, *, bodiless: bool = False, keep: bool = False) -> None:
-        """Prepare for the answer to a new request; ``keep`` its body, or only count it."""
+    def expect(self, *, bodiless: bool = False, keep: bool = False, check: Check | None = None) -> None:
+        """Prepare for the answer to a new request; ``keep`` its body, ``check`` it, or only count it."""
+        self.check = check
         self.state = HEAD
         self.touched = False
         self._bodiless = bodiless
         self._keep = keep
-        self._plain = not (bodiless or keep)
+        self._plain = not (bodiless or keep or check)
 
     def send(self, data: bytes) -> bool:
         """Send a request's first bytes; True when all of it, body included, has left."""
@@ -158,7 +162,7 @@ class Connection:
         had from this connection.
         """
         try:
-            if MSG_TRUNC and self._left > 0 and self.state == BODY and not self._keep:
+            if MSG_TRUNC and self._left > 0 and self.state == BODY and not self._keep and self.check is None:
                 count = self._recv_into(view, min(self._left, len(view)), MSG_TRUNC)
             else:
                 count = self._recv_into(view)
@@ -211,8 +215,8 @@ class Connection:
 
     def _take_body(self, data: memoryview) -> bool:
         if self._chunks is not None:
-            content = self._chunks.feed(bytes(data), keep=self._keep)
-            self._keep_some(content)
+            content = self._chunks.feed(bytes(data), keep=self._keep or self.check is not None)
+            self._keep_some(memoryview(content))
             self.size = self._chunks.size
             return self._finish() if self._chunks.done else False
         count = len(data)
@@ -227,7 +231,9 @@ class Connection:
             raise BadResponse(f"the body is {-self._left} bytes longer than it says")
         return self._finish()
 
-    def _keep_some(self, data: bytes | memoryview) -> None:
+    def _keep_some(self, data: memoryview) -> None:
+        if self.check is not None and self.status < 300:
+            self.check.feed(data)
         if self._keep and data and (self.status < 300 or len(self.body) < _LONGEST_ERROR):
             self.body += bytes(data)
 

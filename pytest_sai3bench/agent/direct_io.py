@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmap import mmap
 
     from .payload import Payload
+    from .verification import Check
 
 O_DIRECT: int = getattr(os, "O_DIRECT", 0)
 # A multiple of a payload's chunk.
@@ -26,9 +27,9 @@ _BLOCK_BYTES = 4096
 _IN_MEMORY = ("tmpfs", "ramfs")
 
 
-def read_direct(path: str, buffer: mmap) -> int:
+def read_direct(path: str, buffer: mmap, check: Check | None = None) -> int:
     """Read a whole file through ``buffer`` and return its size in bytes."""
-    return read_file(path, buffer, O_DIRECT)
+    return read_file(path, buffer, O_DIRECT, check=check)
 
 
 def write_blocks(fd: int, payload: Payload, buffer: mmap) -> None:

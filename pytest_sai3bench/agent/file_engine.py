@@ -19,6 +19,7 @@ from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
 from .recorder import Recorder, series_base
 from .s3_client import RequestFailed
+from .verification import Check, WrongContentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,11 +27,11 @@ if TYPE_CHECKING:
     from .engine import Load
     from .messages import CheckWire
     from .pacing import Pacer
-    from .payload import Pool
+    from .payload import Pool, Shape
     from .sources import Task
 
 # How a lane reads a file, and writes one.
-_Access = tuple[Callable[[str], int], Callable[[str, Payload, int], None]]
+_Access = tuple[Callable[..., int], Callable[[str, Payload, int], None]]
 
 _BUFFER_BYTES = 256 << 10
 _STACK_BYTES = 256 << 10
@@ -268,7 +269,7 @@ class _Lane(threading.Thread):
             self._payload.begin(object_number(key), size, shape or PLAIN)
         began = monotonic_ns()
         if op == GET:
-            size = self._read(path)
+            size = self._verify(path, key, size, shape) if shape else self._read(path)
         elif op & KIND_MASK == PUT:
             self._write(path, self._payload, op)
         elif op == STAT:
@@ -279,6 +280,13 @@ class _Lane(threading.Thread):
             for _ in list_files(root, key, recursive=True):
                 pass
         return size, began
+
+    def _verify(self, path: str, key: str, size: int, shape: Shape) -> int:
+        check = Check(self._payload, key, size, shape)
+        size = self._read(path, check=check)
+        if problem := check.finish():
+            raise WrongContentError(*problem)
+        return size
 
     def _failed(self, task: Task, endpoint: int, now: int, attempt: int, error: OSError) -> int:
         """Count a failure; return the delay before the next attempt in ns, -1 for none."""

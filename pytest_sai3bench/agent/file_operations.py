@@ -8,11 +8,13 @@ from mmap import mmap
 from typing import TYPE_CHECKING
 
 from .file_puts import TEMPORARY
+from .verification import WrongContentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .payload import Payload
+    from .verification import Check
 
 _KINDS = {
     errno.ENOENT: "missing",
@@ -29,6 +31,8 @@ _KINDS = {
 
 def name_error(error: OSError) -> tuple[str, str]:
     """Return kind and text of a failed system call."""
+    if isinstance(error, WrongContentError):
+        return error.kind, error.text
     code = error.errno or 0
     kind = _KINDS.get(code) or errno.errorcode.get(code, "io-error").lower()
     return kind, f"{os.strerror(code)}: {error.filename}" if error.filename else os.strerror(code)
@@ -51,11 +55,14 @@ def make_buffer(size_bytes: int) -> mmap:
     return mmap(-1, size_bytes)
 
 
-def read_file(path: str, buffer: bytearray | mmap, flags: int = 0, advice: int = 0) -> int:
+def read_file(
+    path: str, buffer: bytearray | mmap, flags: int = 0, advice: int = 0, check: Check | None = None
+) -> int:
     """Read a whole file through ``buffer`` and return its size in bytes.
 
     ``flags`` are further ones to open it with; ``advice`` is given before the first read, and where it is to drop the
-    file's pages, again after the last: so they come from the storage, and do not stay.
+    file's pages, again after the last: so they come from the storage, and do not stay. ``check`` is shown all that is
+    read.
     """
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     try:
@@ -65,6 +72,9 @@ def read_file(path: str, buffer: bytearray | mmap, flags: int = 0, advice: int =
         while True:
             count = os.readv(fd, [buffer])
             total += count
+            if check is not None:
+                with memoryview(buffer) as view:
+                    check.feed(view[:count])
             # A regular file gives less than asked for only at its end.
             if count < len(buffer):
                 break

@@ -20,6 +20,7 @@ from .poller import READ, WRITE, make_fine_wait, make_poller
 from .recorder import NEVER_NS, Recorder, series_base
 from .response import BadResponse, retry_after_ns
 from .s3_requests import describe_error, next_token
+from .verification import Check
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ class HttpLoop:
         self._lanes = lanes
         self._pool = pool
         self._payloads = [Payload(pool)]
+        self._checker = Payload(pool)
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._request_timeout_ns = int(request_timeout_s * 1e9)
         self._poller = make_poller()
@@ -230,7 +232,7 @@ class HttpLoop:
         requests = self._requests[connection.endpoint]
         if op == GET:
             data = requests.object(GET, key)
-            connection.expect()
+            connection.expect(check=Check(self._checker, key, size, shape) if shape else None)
         elif op == PUT:
             connection.expect()
             data = requests.put(key, size)
@@ -382,6 +384,11 @@ class HttpLoop:
                 (f"http-{connection.status}", text),
                 asked_ns=_asked_to_wait(connection),
             )
+            return
+        if connection.check is not None and (problem := connection.check.finish()):
+            self._release(endpoint)
+            self._leave(connection)
+            self._count_failure(task, connection.attempt, connection.due_ns, endpoint, problem)
             return
         if op == LIST:
             connection.token = next_token(connection.body)

@@ -184,6 +184,7 @@ FAILURE_KINDS = (
     "needs-tls",
     "tls-failed",
     "no-match",
+    "unverifiable",
     "too-many-errors",
     "old-python",
     "aborted",

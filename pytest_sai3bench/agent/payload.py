@@ -23,6 +23,8 @@ CHUNK_BYTES = 128 << 10
 # Odd, so that sectors that meet the same place of the pool again meet it at another byte.
 STEP_BYTES = 37_799
 STAMP_BYTES = 16
+# Odd: so the upper bits of the product, modulo 2^64, depend on all bits of a number, and change with any one of them.
+_SCATTER = 0x9E3779B97F4A7C15
 _WORDS_PER_BLOCK = BLOCK_BYTES // 8
 _WORDS_PER_SECTOR = SECTOR_BYTES // 8
 _POOL_WORDS = POOL_BYTES // 8
@@ -67,11 +69,11 @@ class Pool:
 
 
 def make_pool(plan: dict[str, Any]) -> Pool:
-    """Return the pool of a plan; it is ready when objects will be written, so that the first is not slower."""
+    """Return the pool of a plan; it is ready when objects will be written or verified: the first shall not be slower."""
     pool = Pool(plan["data_seed"])
     if any(
         (stage["kind"] == "prepare" and stage["create"])
-        or any(each["op"] == "put" and each["weight"] for each in stage["operations"])
+        or any((each["op"] == "put" or each["verify"]) and each["weight"] for each in stage["operations"])
         for stage in plan["stages"]
     ):
         assert pool.words
@@ -90,7 +92,7 @@ class Payload:
         self._pool = pool
         self._view = self._words = memoryview(b"")
         self._shape = PLAIN
-        self._number = 0
+        self._number = self._start = 0
         self._size = 0
         self._unique = BLOCK_BYTES
         self._offset = 0
@@ -98,6 +100,7 @@ class Payload:
     def begin(self, number: int, size_bytes: int, shape: Shape = PLAIN, offset: int = 0) -> None:
         """Start with the object ``number`` of ``size_bytes`` at ``offset``, which is the border of a block."""
         self._number = number
+        self._start = number * _SCATTER >> 41 & POOL_BYTES - 1
         self._size = size_bytes
         self._shape = shape
         self._offset = offset
@@ -138,10 +141,9 @@ class Payload:
         """Write whole blocks: ``length`` bytes of what is unique in the object, from ``place`` on; all in one lap."""
         number = self._number
         end = at + length
-        start = (number + place // POOL_BYTES * STEP_BYTES + place) % POOL_BYTES
+        start = (self._start + place // POOL_BYTES * STEP_BYTES + place) % POOL_BYTES
         self._view[at:end] = self._pool.data[start : start + length]
         words = self._words[at // 8 : end // 8]
-        # Other bits of the number than those that chose the start.
         start = ((number >> 32) + place // SECTOR_BYTES) % _POOL_WORDS
         words[::_WORDS_PER_SECTOR] = self._pool.words[start : start + length // SECTOR_BYTES]
         blocks = length // BLOCK_BYTES

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 _NUMBERED = re.compile(r"(.*?(?:prepared|deletable)-)(\d{8,10})\.dat", re.DOTALL)
 _MOST = 1 << 32
@@ -65,6 +65,13 @@ class NamePool:
             return self._texts[position - before]
         stem, values = self._numbers[place]
         return f"{stem}{values[position - before]:08d}.dat"
+
+    def strangers(self, known: Mapping[str, int]) -> Iterator[str]:
+        """Yield the names that are not those of prepare's objects 0 … n-1; ``known`` gives n for each stem."""
+        for stem, values in self._numbers:
+            end = known.get(stem, 0)
+            yield from (numbered_name(stem, number) for number in values if number >= end)
+        yield from self._texts
 
     def share(self, worker: int, workers: int) -> array[int]:
         """Return the positions of the names that one of several workers cares for.

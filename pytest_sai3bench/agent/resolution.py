@@ -9,7 +9,7 @@ from .patterns import parse_pattern
 from .pools import NamePool, parse_numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .engine import Engine
 
@@ -80,6 +80,27 @@ def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], No
             f"objects in {shown}",
         )
     return pool
+
+
+def refuse_strangers(
+    operations: Sequence[dict[str, Any]], pools: Sequence[NamePool | None], known: Mapping[str, int]
+) -> None:
+    """Raise `StageFailed` when objects are to be verified whose content is not known.
+
+    ``known`` gives the number of prepare's objects for each stem.
+    """
+    for operation, pool in zip(operations, pools):
+        if not operation["verify"] or pool is None:
+            continue
+        strangers = pool.strangers(known)
+        first = next(strangers, None)
+        if first is not None:
+            count = 1 + sum(1 for _ in strangers)
+            raise StageFailed(
+                "unverifiable",
+                f"{operation['where']}: get: {count} of the {len(pool)} objects that {operation['path']} matches are "
+                f"not those of prepare, so what they must hold is not known; the first is {first}",
+            )
 
 
 def _is_deletable(name: str) -> bool:

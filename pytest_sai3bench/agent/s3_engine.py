@@ -27,7 +27,6 @@ _CHECK_TIMEOUT_S = 30.0
 class S3Engine:
     """Implements `engine.Engine` for ``s3://`` endpoints."""
 
-    read_sink = "discard" if MSG_TRUNC else "copy"
     threads = False
 
     def __init__(
@@ -38,10 +37,18 @@ class S3Engine:
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
         if plan["endpoints"][0].get("tls"):
             self._tls = TlsClient(tls or TlsSettings(), [requests.host for requests in self._requests])
-            self.read_sink = "copy"
         # Filled in by the check, which comes before everything else.
         self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
         self._loop: HttpLoop | None = None
+        # What is encrypted, or to be verified, has to be copied.
+        plain = "discard" if MSG_TRUNC and self._tls is None else "copy"
+        sinks = {
+            "copy" if each["verify"] else plain
+            for stage in plan["stages"]
+            for each in stage["operations"]
+            if each["op"] == "get" and each["weight"]
+        }
+        self.read_sink = "/".join(sorted(sinks)) or plain
 
     def check(self, *, write: bool) -> list[CheckWire]:  # noqa: ARG002 - S3 tells at the first PUT
         """See `Engine.check`; all endpoints at once, for each may need its whole time limit."""

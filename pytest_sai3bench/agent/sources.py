@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
 from .payload import Shape
-from .pools import numbered_name
+from .pools import numbered_name, parse_numbered
 from .sizes import make_sampler
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from random import Random
 
     from .pools import NamePool
@@ -29,8 +29,9 @@ _MASK = (1 << 64) - 1
 _SCATTER = 0x9E3779B97F4A7C15
 
 
-# One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`), key relative to the endpoint; for PUTs size in bytes and shape of the data (None
-# for plain). A bare tuple, since making one costs a tenth of making anything with names.
+# One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`) and key relative to the endpoint; for
+# PUTs size in bytes and shape of the data (None for plain), for GETs the same of what must come back (None for whatever
+# does). A bare tuple, since making one costs a tenth of making anything with names.
 Task = tuple[int, str, int, "Shape | None"]
 
 
@@ -71,6 +72,23 @@ class _Reads(_Entry):
 
     def draw(self) -> Task | None:
         return (self.op, self._pool[int(self._random() * self._length)], 0, None)
+
+
+class _VerifiedReads(_Entry):
+    """GET of objects of prepare that must come back as they were written."""
+
+    def __init__(self, op: str, pool: NamePool, numbered: Mapping[str, Numbered], rng: Random) -> None:
+        super().__init__(op)
+        self._pool = pool
+        self._numbered = numbered
+        self._random = rng.random
+
+    def draw(self) -> Task | None:
+        key = self._pool[int(self._random() * len(self._pool))]
+        parsed = parse_numbered(key)
+        assert parsed is not None
+        objects = self._numbered[parsed[0]]
+        return (self.op, key, objects.size(key), objects.shape)
 
 
 class _Lists(_Entry):
@@ -136,7 +154,9 @@ class Mix:
         workers: int,
         rng: Random,
         base: int,
+        numbered: Mapping[str, Numbered],
     ) -> None:
+        self._numbered = numbered
         self.notes: list[str] = []
         self.created: list[Created] = []
         self._rng = rng
@@ -167,6 +187,8 @@ class Mix:
         assert pool is not None
         if op == "delete":
             return _Deletes(op, pool, worker, workers, self._rng)
+        if operation["verify"]:
+            return _VerifiedReads(op, pool, self._numbered, self._rng)
         return _Reads(op, pool, self._rng)
 
     def _weigh(self) -> None:

@@ -16,7 +16,7 @@ from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
-from .resolution import StageFailed, find_missing, resolve_pools
+from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
@@ -109,6 +109,13 @@ class Worker:
             if operation["op"] == "put" and operation["weight"]:
                 self.engine.make_folder(operation["path"])
         pools = resolve_pools(stage["operations"], self.engine, breathe)
+        numbered = {
+            known.stem: known
+            for other in self.plan["stages"]
+            if other["kind"] == "prepare"
+            for known in map(self._numbered, other["objects"])
+        }
+        refuse_strangers(stage["operations"], pools, {stem: each.total for stem, each in numbered.items()})
         operations = [
             dict(operation, path=self.engine.encode(operation["path"])) for operation in stage["operations"]
         ]
@@ -120,6 +127,7 @@ class Worker:
             rng=self._rng,
             # Not from the seed: a second run must not meet the objects of the first.
             base=int.from_bytes(os.urandom(8), "little"),
+            numbered=numbered,
         )
         self._created.extend(mix.created)
         return mix

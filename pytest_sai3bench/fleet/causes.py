@@ -32,6 +32,7 @@ _REMEDIES = {
     "no-folder": "Create the folder or mount the file system, or correct the path.",
     "not-writable": "The suite writes: make the folder writable for the user that runs the agent.",
     "no-match": "Correct the path, or let prepare make the objects (prepare.ensure_objects).",
+    "unverifiable": "Let the path match objects of prepare.ensure_objects only (data/prepared-*), or do not verify.",
     "old-python": "Agents need Python 3.9 or newer.",
     "internal": "This is a bug in pytest-sai3bench: please report it with this text.",
 }

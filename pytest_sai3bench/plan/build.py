@@ -26,7 +26,7 @@ from pytest_sai3bench.plan.model import (
 )
 from pytest_sai3bench.plan.notes import make_notes, split_address
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
-from pytest_sai3bench.suite.operations import Put
+from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
@@ -198,6 +198,7 @@ class _Stages:
                     data=_data(operation) if isinstance(operation, Put) else PLAIN_DATA,
                     fsync=self._in_folders and isinstance(operation, Put) and operation.fsync,
                     atomic=self._in_folders and isinstance(operation, Put) and operation.atomic,
+                    verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
                 )
             )
         return tuple(operations)

@@ -127,6 +127,7 @@ class OperationPlan:
     data: DataPlan = PLAIN_DATA
     fsync: bool = False
     atomic: bool = False
+    verify: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -140,6 +141,7 @@ class OperationPlan:
             "fsync": self.fsync,
             "atomic": self.atomic,
             "data": self.data.to_wire(),
+            "verify": self.verify,
         }
 
 

@@ -65,7 +65,6 @@ _KEYS = {
     "record_count": _never(),
     "repeat": _later(1),
     "s3dlio_optimization": _later(),
-    "verify": _later(False),
     "version": _never(),
     "workload[].concurrency": _refused(),
     "workload[].use_multi_endpoint": _never(),

@@ -9,7 +9,7 @@ from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
-from pytest_sai3bench.suite.operations import Operation
+from pytest_sai3bench.suite.operations import Get, Operation
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
 from pytest_sai3bench.suite.scalars import (
@@ -114,6 +114,14 @@ class Suite(Section):
         default=Preparation(),
         description="the objects that must exist before. And what becomes of what the run made.",
     )
+    verify: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Compare what gets return with what prepare wrote, byte by byte. Their paths may match nothing else. "
+            "sai3-bench has no such key."
+        ),
+    )
     thresholds: tuple[Rule, ...] = Field(
         default=(),
         description="a list of rules such as get.p99 < 20 ms. Each is one test. sai3-bench has no such key.",
@@ -151,3 +159,7 @@ class Suite(Section):
             "Order of operations, choice of objects, sizes and data; not the names of new objects. sai3-bench has no such key."
         ),
     )
+
+    def verifies(self, operation: Get) -> bool:
+        """Tell whether the contents of a get are verified."""
+        return self.verify if operation.verify is None else operation.verify

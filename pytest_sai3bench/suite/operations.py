@@ -31,6 +31,10 @@ class Get(_Operation):
         description=_OBJECTS
         + "Chosen at random, with replacement, among those that exist when the phase begins."
     )
+    verify: bool | None = Field(
+        default=None,
+        description="true or false. As the top-level key, for this operation. sai3-bench has no such key.",
+    )
 
 
 class Put(_Operation):

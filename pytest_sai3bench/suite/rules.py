@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.suite.operations import Put
+from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.uris import parse_uri
 
@@ -63,6 +63,17 @@ def _prepared_sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
                 yield Finding(
                     place, f"'{key}' has no effect beside 'size_spec': expected one of them", "warning"
                 )
+
+
+def _verified_objects_are_prepared(suite: Suite) -> Iterator[Finding]:
+    if suite.prepare.ensure_objects:
+        return
+    for index, operation in enumerate(suite.workload):
+        if isinstance(operation, Get) and operation.weight and suite.verifies(operation):
+            place: Place = ("verify",) if operation.verify is None else ("workload", index, "verify")
+            text = "needs objects whose content is known: expected them in prepare.ensure_objects"
+            yield Finding(place, f"'verify: true' {text}")
+            return
 
 
 def _embedded_addresses_exist(suite: Suite) -> Iterator[Finding]:
@@ -148,6 +159,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("target", "multi_endpoint", "distributed"), _target_is_not_shadowed),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
+    (("workload", "prepare", "verify"), _verified_objects_are_prepared),
     (("embedded_server",), _embedded_addresses_exist),
     (("page_cache_mode", "target", "multi_endpoint", "distributed"), _page_cache_has_files),
     (("target", "multi_endpoint", "distributed", "workload", "prepare"), _files_are_put),

@@ -116,7 +116,7 @@ def test_an_object_is_the_pool_with_a_stamp_in_each_block_and_a_word_in_each_sec
     for sector, start in enumerate(range(0, size, SECTOR_BYTES)):
         word = ((number >> 32) + sector) % (POOL_BYTES // 8) * 8
         expected = bytes(POOL.data[word : word + 8])
-        place = (number + start) % POOL_BYTES + 8
+        place = ((number * 0x9E3779B97F4A7C15 >> 41) + start) % POOL_BYTES + 8
         expected += POOL.data[place : place + SECTOR_BYTES - 8]
         if start % BLOCK_BYTES == 0:
             expected = struct.pack("<QQ", number, start // BLOCK_BYTES) + expected[16:]

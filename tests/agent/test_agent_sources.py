@@ -55,6 +55,7 @@ def make_mix(
         workers=workers,
         rng=Random(seed),
         base=base,
+        numbered={"data/prepared-": numbered("data/prepared-", Shape(dedup=2))},
     )
 
 
@@ -90,6 +91,13 @@ def test_reads_take_any_object_again_and_again() -> None:
 
     assert set(counts) == {(GET, pool[position], 0, None) for position in range(20)}
     assert all(abs(count - DRAWS / 20) <= 5 * math.sqrt(DRAWS / 20) for count in counts.values())
+
+
+def test_verified_reads_say_what_must_come_back() -> None:
+    mix = make_mix((replace(operation("get"), verify=True), pool_of(20)))
+    names = [numbered_name("data/prepared-", number) for number in range(20)]
+    tasks = {mix.take() for _ in range(1000)}
+    assert tasks == {(GET, name, len(name), Shape(dedup=2)) for name in names}
 
 
 def test_a_list_takes_its_folder_and_a_put_is_new_every_time() -> None:

@@ -56,6 +56,16 @@ def test_data_follow_from_one_seed_for_all_workers(plan_of: Callable[..., RunPla
     )
 
 
+def test_a_get_may_be_verified_or_not_whatever_the_suite_says(plan_of: Callable[..., RunPlan]) -> None:
+    text = _EVERYTHING + '      - {op: get, path: "data/*", weight: 1, verify: WORD}\n'
+    for suite, word, expected in (
+        ("false", "true", [False, False, False, True]),
+        ("true", "false", [True, False, False, False]),
+    ):
+        plan = plan_of(text.replace("WORD", word) + f"    verify: {suite}\n")
+        assert [each["verify"] for each in plan.workers[0].to_wire()["stages"][1]["operations"]] == expected
+
+
 def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) -> None:
     second = plan_of(_EVERYTHING).workers[1]
     wire = second.to_wire()
@@ -95,4 +105,5 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "fsync": False,
         "atomic": False,
         "data": [True, 1, 1],
+        "verify": False,
     }

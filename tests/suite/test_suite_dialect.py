@@ -64,7 +64,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
     ("key", "value"),
     [
         ("repeat", "1"),
-        ("verify", "false"),
         ("engine", "default"),
         ("namespace", "shared"),
         ("dynamic_put_pool", "false"),

@@ -439,6 +439,46 @@ prepare: {fsync: true, atomic: false}
         assert problems_of(tmp_path, text.replace("s3://h:1", f"{scheme}://")) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "verify: true\nworkload: [{op: get, path: d/*, weight: 1}]\n",
+            [
+                (
+                    "error s.yaml:1: verify: 'verify: true' needs objects whose content is known: "
+                    "expected them in prepare.ensure_objects"
+                )
+            ],
+        ),
+        (
+            "workload:\n  - {op: get, path: d/*, weight: 1}\n  - {op: get, path: d/*, weight: 1, verify: true}\n",
+            [
+                (
+                    "error s.yaml:3: workload[1].verify: 'verify: true' needs objects whose content is known: "
+                    "expected them in prepare.ensure_objects"
+                )
+            ],
+        ),
+        ("verify: true\nworkload: [{op: get, path: d/*, weight: 1, verify: false}]\n", []),
+        (
+            "verify: true\nworkload: [{op: get, path: d/*, weight: 1}]\nprepare: {ensure_objects: [{count: 1}]}\n",
+            [],
+        ),
+        (
+            "workload: [{op: put, weight: 1, object_size: 1, compress_factor: 257}]\n",
+            ["error s.yaml:1: workload[0].compress_factor: too large: expected at most 256"],
+        ),
+        (
+            "workload: [{op: put, weight: 1, object_size: 1, fill: ones}]\n",
+            ["error s.yaml:1: workload[0].fill: unknown fill 'ones': expected one of zero, random"],
+        ),
+    ],
+)
+def test_what_is_wanted_of_data_must_be_possible(tmp_path: Path, text: str, told: list[str]) -> None:
+    assert problems_of(tmp_path, f"{text}target: file:///d/\n") == told
+
+
 def test_embedded_addresses_need_the_server(tmp_path: Path) -> None:
     text = """\
 target: s3://embedded-1/bucket/

@@ -1,0 +1,74 @@
+"""Whether what a GET returned is what prepare wrote: compared piece by piece, without holding the object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .payload import BLOCK_BYTES, CHUNK_BYTES, STAMP_BYTES, object_number
+
+if TYPE_CHECKING:
+    from .payload import Payload, Shape
+
+CORRUPT, TRUNCATED, WRONG_OBJECT = "corrupt", "truncated", "wrong-object"
+
+
+class WrongContentError(OSError):
+    """A file that holds something else than was written; ``kind`` is one of the three above."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
+class Check:
+    """Compares the content of one object with what it must be.
+
+    ``payload`` makes the content again; many checks of one thread may share it.
+    """
+
+    def __init__(self, payload: Payload, key: str, size_bytes: int, shape: Shape) -> None:
+        self._payload = payload
+        self._key = key
+        self._number = object_number(key)
+        self._size = size_bytes
+        self._shape = shape
+        self._received = 0
+        self._problem: tuple[str, str] | None = None
+
+    def feed(self, data: memoryview) -> None:
+        """Take the next piece; after the first difference the rest is only counted."""
+        while data and self._received < self._size and self._problem is None:
+            expected = self._expect(self._number, len(data))
+            piece = data[: len(expected)]
+            # A bytearray compares with anything as one block of memory, a memoryview item by item.
+            if bytearray(piece) != expected:
+                self._problem = self._name(piece, expected)
+            self._received += len(piece)
+            data = data[len(piece) :]
+        self._received += len(data)
+
+    def finish(self) -> tuple[str, str] | None:
+        """Return kind and text of what is wrong with the whole, None when nothing is."""
+        if self._problem is None and self._received != self._size:
+            kind = TRUNCATED if self._received < self._size else CORRUPT
+            text = f"{self._key}: {self._received} bytes, expected {self._size}"
+            self._problem = (kind, text)
+        return self._problem
+
+    def _expect(self, number: int, length: int) -> memoryview:
+        """Return what comes next in the object ``number``, at most ``length`` bytes."""
+        skip = self._received % BLOCK_BYTES
+        self._payload.begin(number, self._size, self._shape, self._received - skip)
+        return self._payload.chunk(min(skip + length, CHUNK_BYTES))[skip:]
+
+    def _name(self, piece: memoryview, expected: memoryview) -> tuple[str, str]:
+        different = int.from_bytes(piece, "little") ^ int.from_bytes(expected, "little")
+        place = ((different & -different).bit_length() - 1) // 8
+        text = f"{self._key}: byte {self._received + place} is 0x{piece[place]:02x}, expected 0x{expected[place]:02x}"
+        # Another object says which one it is, and all that follows is that object's: one flipped bit is not enough.
+        if self._received == 0 and len(piece) > 2 * STAMP_BYTES and not self._shape.zero:
+            number = int.from_bytes(piece[:8], "little")
+            if number != self._number and bytearray(piece) == self._expect(number, len(piece)):
+                return WRONG_OBJECT, f"{self._key}: the content of another object, from byte 0 on"
+        return CORRUPT, text
