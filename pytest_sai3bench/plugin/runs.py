@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench import __version__
 from pytest_sai3bench.embedded.binding import EmbeddedTargets
-from pytest_sai3bench.errors import CredentialsError
+from pytest_sai3bench.errors import CredentialsError, RunError
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.plan.certificates import read_tls
@@ -60,7 +60,7 @@ class Runs:
             plan = self._targets.bind(run.plan)
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
-            tls = read_tls(plan.tls) if plan.tls else None
+            tls = _read_tls(plan)
             run.begin(plan, credentials, self._new_folder(run), self._metadata(), tls)
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
@@ -109,3 +109,11 @@ class Runs:
             "executable": sys.executable,
             "versions": {"pytest-sai3bench": __version__},
         }
+
+
+def _read_tls(plan: RunPlan) -> Mapping[str, Any] | None:
+    try:
+        return read_tls(plan.tls) if plan.tls else None
+    except (OSError, ValueError) as error:
+        # They were there when the tests were collected.
+        raise RunError(f"the files of tls cannot be read: {error}") from error

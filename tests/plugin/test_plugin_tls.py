@@ -117,3 +117,18 @@ def test_a_url_of_the_environment_may_ask_for_tls(
             )
         ]
     )
+
+
+def test_a_file_that_went_away_is_told(
+    pytester: pytest.Pytester, tls_server: server.EmbeddedServer, address: str
+) -> None:
+    assert tls_server.ca_file
+    pytester.path.joinpath("ca.pem").write_bytes(tls_server.ca_file.read_bytes())
+    pytester.makeconftest("import os\n\ndef pytest_collection_finish():\n    os.unlink('ca.pem')\n")
+    target = "target: s3+https://127.0.0.1:9/bench/\ntls: {ca_file: ca.pem}\n"
+    pytester.path.joinpath("suite.sai3.yaml").write_text(_SUITE.format(target=target))
+
+    result = pytester.runpytest_inprocess()
+
+    result.assert_outcomes(errors=2)
+    result.stdout.fnmatch_lines(["the files of tls cannot be read: * No such file or directory: '*/ca.pem'"])
