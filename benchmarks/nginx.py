@@ -1,4 +1,4 @@
-"""An nginx that answers signed GETs of small objects and one listing, as an S3 server would; it checks no signature."""
+"""An nginx that answers signed GETs and PUTs and one listing, as an S3 server would; it checks no signature."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=8192;
     root {root}/objects;
+    client_max_body_size 0;
+    location /bench/new/ {{ dav_methods PUT; add_header ETag '"0"' always; }}
     location = /bench {{ default_type application/xml; try_files /list.xml =404; }}
   }}
 }}
@@ -49,15 +51,25 @@ def object_name(number: int) -> str:
 @contextmanager
 def serve_objects(count: int, size: int) -> Iterator[int]:
     """Serve ``count`` objects of ``size`` random bytes in the bucket ``bench``; yields the port on 127.0.0.1."""
+    with serve_folder(count, size) as (port, _):
+        yield port
+
+
+@contextmanager
+def serve_folder(count: int, size: int, place: str | None = None) -> Iterator[tuple[int, Path]]:
+    """Do the same in a new folder below ``place``, and yield that of the bucket, too; ``new/`` in it takes PUTs."""
     binary = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if binary is None:
         raise SystemExit("nginx is not installed (Debian: apt-get install nginx-light)")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=place) as folder:
         root = Path(folder)
         # nginx started by root reads files as another user.
         root.chmod(0o755)
         data = root / "objects" / "bench" / "data"
         data.mkdir(parents=True)
+        new = data.parent / "new"
+        new.mkdir()
+        new.chmod(0o777)
         keys = [object_name(number) for number in range(count)]
         for key in keys:
             (data.parent / key).write_bytes(os.urandom(size))
@@ -72,7 +84,7 @@ def serve_objects(count: int, size: int) -> Iterator[int]:
         server = subprocess.Popen([binary, "-p", folder, "-c", str(root / "nginx.conf")])
         try:
             _wait(port, server)
-            yield port
+            yield port, data.parent
         finally:
             server.terminate()
             server.wait(10)

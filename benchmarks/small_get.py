@@ -36,8 +36,9 @@ concurrency: {lanes}
 duration: {seconds}s
 warmup: 300ms
 workload:
-  - {{op: get, path: "data/*", weight: 1}}
+  - {operation}
 """
+_GET = '{op: get, path: "data/*", weight: 1}'
 _CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 
 
@@ -48,10 +49,10 @@ class Sample(NamedTuple):
     ops_per_s: float
 
 
-def measure_ours(port: int, lanes: int, seconds: float) -> Sample:
+def measure_ours(port: int, lanes: int, seconds: float, operation: str = _GET) -> Sample:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "small_get.yaml"
-        path.write_text(_SUITE.format(port=port, lanes=lanes, seconds=seconds))
+        path.write_text(_SUITE.format(port=port, lanes=lanes, seconds=seconds, operation=operation))
         run = Run(
             build_plan(load(path, env={}), env={}), _CREDENTIALS, run_id="benchmark", started_at=time.time()
         )
@@ -82,8 +83,11 @@ def measure_wrk(port: int, lanes: int, seconds: float) -> Sample:
     return Sample(cpu_s / int(requests[1]) * 1e6, float(rate[1]))
 
 
-def measure_peer(python: str, name: str, port: int, lanes: int, seconds: float) -> Sample:
-    command = [python, str(Path(__file__).with_name("peers.py")), name, str(port), str(lanes), str(seconds)]
+def measure_peer(  # noqa: PLR0917 - the arguments of one command, in its order
+    python: str, name: str, operation: str, port: int, lanes: int, seconds: float
+) -> Sample:
+    script = str(Path(__file__).with_name("peers.py"))
+    command = [python, script, name, operation, str(port), str(lanes), str(seconds)]
     output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     measured = json.loads(output.splitlines()[-1])
     return Sample(measured["cpu_s"] / measured["ops"] * 1e6, measured["ops"] / measured["wall_s"])
@@ -117,26 +121,24 @@ def main() -> None:
             samples.setdefault("pytest-sai3bench", []).append(measure_ours(port, lanes, seconds))
             for name in PEERS:
                 if name not in absent:
-                    peer = measure_peer(options.peer_python, name, port, lanes, seconds)
+                    peer = measure_peer(options.peer_python, name, "get", port, lanes, seconds)
                     samples.setdefault(name, []).append(peer)
             for other in options.growth:
                 samples.setdefault(f"pytest-sai3bench, {other} lanes", []).append(
                     measure_ours(port, other, seconds)
                 )
-    show(samples, options.lanes)
+    show(samples, f"signed GET of 4 KiB, nginx, {options.lanes} lanes")
     for name in absent:
         print(f"left out, since not installed: {name}")
 
 
-def show(samples: dict[str, list[Sample]], lanes: int) -> None:
+def show(samples: dict[str, list[Sample]], title: str) -> None:
     medians = {
         name: Sample(*(statistics.median(values) for values in zip(*measured, strict=True)))
         for name, measured in samples.items()
     }
     ours = medians["pytest-sai3bench"]
-    print(
-        f"signed GET of 4 KiB, nginx, {lanes} lanes, {os.cpu_count()} cores, Python {sys.version.split()[0]}"
-    )
+    print(f"{title}, {os.cpu_count()} cores, Python {sys.version.split()[0]}")
     print(f"{'client':32}{'CPU us/op':>12}{'min':>8}{'max':>8}{'ops/s':>10}{'CPU vs ours':>13}")
     for name, sample in medians.items():
         cpu = [measured.cpu_us for measured in samples[name]]
