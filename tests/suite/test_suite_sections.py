@@ -39,6 +39,8 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "skip_verification": False,
             "force_overwrite": False,
             "post_prepare_delay": 0.0,
+            "fsync": False,
+            "atomic": False,
         },
         "thresholds": (),
         "embedded_server": None,
@@ -57,6 +59,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         },
         "seed": 0,
         "tls": None,
+        "verify": False,
         "addressing": "auto",
         "page_cache_mode": None,
     }
@@ -138,6 +141,8 @@ seed: 0x10
         "skip_verification": True,
         "force_overwrite": True,
         "post_prepare_delay": 2.0,
+        "fsync": False,
+        "atomic": False,
     }
     assert [(each.rule, each.severity, each.xfail) for each in suite.thresholds] == [
         ("get.p99 < 20 ms", "fail", None),
