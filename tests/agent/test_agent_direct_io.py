@@ -81,7 +81,7 @@ def test_what_was_written_is_what_is_read(folder: Path) -> None:
     buffer = make_buffer(BUFFER_BYTES)
     for size in SIZES:
         path = folder / "object"
-        path.write_bytes(b"longer than before" * MIB)
+        path.write_bytes(bytes(4 * MIB))
         write_direct(str(path), payload_of("object", size), buffer)
         assert path.read_bytes() == content_of("object", size)
         buffer[:] = bytes(BUFFER_BYTES)
