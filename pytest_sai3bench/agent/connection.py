@@ -248,3 +248,20 @@ class Connection:
         self.state = IDLE
         self.fresh = False
         return True
+
+
+def name_error(error: Exception) -> tuple[str, str]:
+    """Return kind and text of what went wrong on a connection."""
+    if isinstance(error, ConnectionFailed):
+        return error.kind, str(error)
+    if isinstance(error, ConnectionRefusedError):
+        return "refused", "connection refused"
+    if isinstance(error, Closed):
+        return "closed", str(error)
+    if isinstance(error, ConnectionError):
+        return "reset", "connection reset by the server"
+    if isinstance(error, TimeoutError):
+        return "timeout", str(error)
+    if isinstance(error, BadResponse):
+        return "bad-response", str(error)
+    return "unreachable", str(error)

@@ -6,25 +6,23 @@ endpoint and takes an idle connection to it, or opens one. Nothing here logs, lo
 
 from __future__ import annotations
 
-import errno
-import heapq
-import os
-import socket
 from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
-from .connection import CONNECTING, IDLE, Closed, Connection, ConnectionFailed
-from .messages import GET, LIST, PUT, STAT
-from .payload import PLAIN, Payload, object_number
-from .poller import READ, WRITE, make_fine_wait, make_poller
+from .connection import CONNECTING, IDLE, ConnectionFailed, name_error
+from .connections import Connections
+from .messages import GET, LIST
+from .outgoing import Outgoing
+from .poller import WRITE, make_fine_wait
 from .recorder import NEVER_NS, Recorder, series_base
 from .response import BadResponse, retry_after_ns
 from .s3_requests import describe_error, next_token
-from .verification import Check
+from .waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .connection import Connection
     from .engine import Control, Load
     from .pacing import Pacer
     from .payload import Pool
@@ -35,8 +33,6 @@ if TYPE_CHECKING:
 _BUFFER_BYTES = 256 << 10
 _CHORE_NS = 50_000_000
 _EVENTS = 256
-# A request up to this size leaves in one piece with its head.
-_INLINE_BYTES = 64 << 10
 
 
 class HttpLoop:
@@ -53,23 +49,20 @@ class HttpLoop:
         request_timeout_s: float,
         tls: TlsClient | None = None,
     ) -> None:
-        self._requests = requests
-        self._tls = tls
-        self._addresses = addresses
+        self._endpoints = len(requests)
         self._lanes = lanes
-        self._pool = pool
-        self._payloads = [Payload(pool)]
-        self._checker = Payload(pool)
+        self._outgoing = Outgoing(requests, pool)
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._request_timeout_ns = int(request_timeout_s * 1e9)
-        self._poller = make_poller()
-        self._by_fd: dict[int, Connection] = {}
-        self._idle: list[list[Connection]] = [[] for _ in requests]
+        self._connections = Connections(addresses, tls, self._outgoing.payloads)
+        self._poller = self._connections.poller
+        self._by_fd = self._connections.by_fd
+        self._idle = self._connections.idle
+        self._rest = self._connections.rest
+        self._drop = self._connections.drop
         self._buffer = bytearray(_BUFFER_BYTES)
         self._view = memoryview(self._buffer)
-        # Lanes that wait: (instant, order, task or None for a new one, attempt, instant at which it was due or 0).
-        self._waiting: list[tuple[int, int, Task | None, int, int]] = []
-        self._order = 0
+        self._waiting = Waiting()
         self._busy = 0
         self._cut_off = 0
 
@@ -78,15 +71,9 @@ class HttpLoop:
 
         Failures are left to the operations that need the connection: there they are counted.
         """
-        share = -(-self._lanes // len(self._addresses))
-        for endpoint, idle in enumerate(self._idle):
-            for _ in range(share - len(idle)):
-                try:
-                    self._connect(endpoint)
-                except OSError:
-                    break
+        self._connections.connect_share(self._lanes)
         give_up = monotonic_ns() + self._connect_timeout_ns
-        while (opening := self._opening()) and monotonic_ns() < give_up:
+        while (opening := self._connections.opening()) and monotonic_ns() < give_up:
             for fd, _ in self._poller.poll(0.05, _EVENTS):
                 connection = self._by_fd.get(fd)
                 if connection is None:
@@ -130,7 +117,7 @@ class HttpLoop:
         wait = make_fine_wait(self._poller) if self._pacer else None
         chores_ns = 0
         while self._busy:
-            pause_ns = (self._waiting[0][0] if self._waiting else now + _CHORE_NS) - now
+            pause_ns = (self._waiting.until() if self._waiting else now + _CHORE_NS) - now
             pause_s = min(max(pause_ns, 0), _CHORE_NS) / 1e9
             if wait and pause_s:
                 wait(pause_s)
@@ -146,7 +133,7 @@ class HttpLoop:
                         continue
                 self._readable(connection)
             now = monotonic_ns()
-            if self._waiting and self._waiting[0][0] <= now:
+            if self._waiting and self._waiting.until() <= now:
                 self._wake(now)
             if now >= chores_ns:
                 chores_ns = now + _CHORE_NS
@@ -154,9 +141,7 @@ class HttpLoop:
 
     def close(self) -> None:
         """Close every connection."""
-        for connection in list(self._by_fd.values()):
-            self._drop(connection)
-        self._poller.close()
+        self._connections.close()
 
     # Lanes
 
@@ -184,10 +169,10 @@ class HttpLoop:
         if connection is not None:
             self._rest(connection)
         if due < self._end_ns:
-            self._wait(due, None, 0, due)
+            self._waiting.put(due, due_ns=due)
         else:
             # The window lasts until its end, also when nothing more is due in it.
-            self._wait(self._end_ns, None, 0)
+            self._waiting.put(self._end_ns)
 
     def _begin_due(self, due: int, connection: Connection | None = None) -> None:
         task = self._take()
@@ -211,10 +196,10 @@ class HttpLoop:
                 connection = idle.pop()
             else:
                 try:
-                    connection = self._connect(endpoint)
+                    connection = self._connections.connect(endpoint)
                 except OSError as error:
                     self._release(endpoint)
-                    self._count_failure(task, attempt, due, endpoint, _name_error(error))
+                    self._count_failure(task, attempt, due, endpoint, name_error(error))
                     return
         connection.task = task
         connection.attempt = attempt
@@ -226,29 +211,7 @@ class HttpLoop:
 
     def _request(self, connection: Connection) -> None:
         """Send the request of the connection's task."""
-        task = connection.task
-        assert task is not None
-        op, key, size, shape = task
-        requests = self._requests[connection.endpoint]
-        if op == GET:
-            data = requests.object(GET, key)
-            connection.expect(check=Check(self._checker, key, size, shape) if shape else None)
-        elif op == PUT:
-            connection.expect()
-            data = requests.put(key, size)
-            payload = self._payloads.pop() if self._payloads else Payload(self._pool)
-            payload.begin(object_number(key), size, shape or PLAIN)
-            if size <= _INLINE_BYTES:
-                data += payload.chunk()
-                self._payloads.append(payload)
-            else:
-                connection.payload = payload
-        elif op == LIST:
-            data = requests.list(key, connection.token)
-            connection.expect(keep=True)
-        else:
-            data = requests.object(op, key)
-            connection.expect(bodiless=op == STAT)
+        data = self._outgoing.request(connection)
         # The clock starts when the request leaves; it runs already when a connection had to be opened for it, when the
         # request is sent once more, and on the further pages of a LIST.
         if not connection.began_ns:
@@ -265,22 +228,18 @@ class HttpLoop:
         if self._policy.gave_up:
             self._busy -= 1
         else:
-            self._wait(self._policy.hold_until_ns, None, 0)
-
-    def _wait(self, until_ns: int, task: Task | None, attempt: int, due: int = 0) -> None:
-        self._order += 1
-        heapq.heappush(self._waiting, (until_ns, self._order, task, attempt, due))
+            self._waiting.put(self._policy.hold_until_ns)
 
     def _wake(self, now: int) -> None:
-        while self._waiting and self._waiting[0][0] <= now:
-            until, _, task, attempt, due = heapq.heappop(self._waiting)
+        while self._waiting and self._waiting.until() <= now:
+            until, _, task, attempt, due = self._waiting.wake()
             if now >= self._end_ns or self._policy.gave_up:
                 self._miss(task, due)
                 self._next(None, now)
             elif task is not None:
                 self._begin(task, attempt, None, due)
             elif due and self._policy.hold_until_ns > now:
-                self._wait(self._policy.hold_until_ns, None, 0, due)
+                self._waiting.put(self._policy.hold_until_ns, due_ns=due)
             elif due:
                 # After a pause it is not the generator that is late.
                 if self._pacer is not None and until == due:
@@ -294,9 +253,8 @@ class HttpLoop:
             self._pacer.miss(due, self._stop_ns or NEVER_NS)
 
     def _forget_waiting(self) -> None:
-        for _, _, task, _, due in self._waiting:
-            self._miss(task, due)
-        self._waiting.clear()
+        for wait in self._waiting.clear():
+            self._miss(wait.task, wait.due_ns)
 
     # Events
 
@@ -315,16 +273,11 @@ class HttpLoop:
 
     def _establish(self, connection: Connection) -> None:
         """Go on with a connection that is not ready for requests."""
-        failure = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         try:
-            if failure:
-                raise OSError(failure, os.strerror(failure))
-            waits = connection.shake()
+            if not self._connections.establish(connection):
+                return
         except OSError as error:
             self._broken(connection, error)
-            return
-        self._poller.modify(connection.fd, waits or READ)
-        if waits:
             return
         if connection.task is None:
             self._rest(connection)
@@ -369,13 +322,13 @@ class HttpLoop:
             # An answer to a request that has not left whole: what is left of it may not be taken for a new one.
             connection.close = True
         elif connection.payload is not None:
-            self._payloads.append(connection.payload)
+            self._outgoing.payloads.append(connection.payload)
             connection.payload = None
         connection.token = ""
         if connection.status >= 300:
             self._release(endpoint)
             text = describe_error(connection.status, connection.body)
-            self._leave(connection)
+            self._connections.leave(connection)
             self._count_failure(
                 task,
                 connection.attempt,
@@ -387,7 +340,7 @@ class HttpLoop:
             return
         if connection.check is not None and (problem := connection.check.finish()):
             self._release(endpoint)
-            self._leave(connection)
+            self._connections.leave(connection)
             self._count_failure(task, connection.attempt, connection.due_ns, endpoint, problem)
             return
         if op == LIST:
@@ -399,7 +352,7 @@ class HttpLoop:
                 self._request(connection)
                 return
         size = connection.size if op == GET else task[2]
-        base = series_base(op, endpoint, len(self._requests))
+        base = series_base(op, endpoint, self._endpoints)
         self._record(base, now, now - connection.began_ns, size)
         if connection.due_ns:
             self._recorder.respond(base, size, now - connection.due_ns)
@@ -415,9 +368,7 @@ class HttpLoop:
         """Deal with a connection that failed; the operation on it, if any, fails or is sent once more."""
         task, attempt, endpoint = connection.task, connection.attempt, connection.endpoint
         if task is None:
-            if connection in self._idle[endpoint]:
-                self._idle[endpoint].remove(connection)
-            self._drop(connection)
+            self._connections.drop_idle(connection)
             return
         if isinstance(error, ConnectionError) and not connection.fresh and not connection.touched:
             # The server closed a kept connection while the request was on its way: every S3 request may be repeated.
@@ -425,7 +376,7 @@ class HttpLoop:
             return
         self._drop(connection)
         self._release(endpoint)
-        self._count_failure(task, attempt, connection.due_ns, endpoint, _name_error(error))
+        self._count_failure(task, attempt, connection.due_ns, endpoint, name_error(error))
 
     def _repeat(self, connection: Connection) -> None:
         """Send the connection's request over a new connection; its clock runs on."""
@@ -433,10 +384,10 @@ class HttpLoop:
         assert task is not None
         self._drop(connection)
         try:
-            again = self._connect(endpoint)
+            again = self._connections.connect(endpoint)
         except OSError as error:
             self._release(endpoint)
-            self._count_failure(task, attempt, connection.due_ns, endpoint, _name_error(error))
+            self._count_failure(task, attempt, connection.due_ns, endpoint, name_error(error))
             return
         again.due_ns = connection.due_ns
         again.task, again.attempt, again.token = task, attempt, connection.token
@@ -460,50 +411,9 @@ class HttpLoop:
             delay = self._policy.failed(now, attempt, text, asked_ns)
         # Through the queue, never by a direct call: a dead endpoint would become a recursion.
         if delay < 0:
-            self._wait(now, None, 0)
+            self._waiting.put(now)
         else:
-            self._wait(now + delay, task, attempt + 1, due)
-
-    # Connections
-
-    def _connect(self, endpoint: int) -> Connection:
-        family, address = self._addresses[endpoint]
-        sock = socket.socket(family, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        failure = sock.connect_ex(address)
-        if failure not in (0, errno.EINPROGRESS):
-            sock.close()
-            raise OSError(failure, os.strerror(failure))
-        connection = Connection(sock, endpoint) if self._tls is None else self._tls.connection(sock, endpoint)
-        connection.opened_ns = monotonic_ns()
-        self._by_fd[connection.fd] = connection
-        self._poller.register(connection.fd, READ | WRITE)
-        return connection
-
-    def _opening(self) -> list[Connection]:
-        return [connection for connection in self._by_fd.values() if connection.state == CONNECTING]
-
-    def _rest(self, connection: Connection) -> None:
-        connection.task = None
-        connection.state = IDLE
-        self._idle[connection.endpoint].append(connection)
-
-    def _leave(self, connection: Connection) -> None:
-        connection.began_ns = 0
-        if connection.close:
-            self._drop(connection)
-        else:
-            self._rest(connection)
-
-    def _drop(self, connection: Connection) -> None:
-        if connection.payload is not None:
-            self._payloads.append(connection.payload)
-            connection.payload = None
-        if self._by_fd.get(connection.fd) is connection:
-            del self._by_fd[connection.fd]
-            self._poller.unregister(connection.fd)
-            connection.sock.close()
+            self._waiting.put(now + delay, task, attempt + 1, due)
 
     # Time
 
@@ -536,20 +446,3 @@ class HttpLoop:
 def _asked_to_wait(connection: Connection) -> int:
     """Return how long the server that could not serve asks to be left alone, in ns."""
     return retry_after_ns(connection.head, time()) if connection.status in {429, 503} else 0
-
-
-def _name_error(error: Exception) -> tuple[str, str]:
-    """Return kind and text of what went wrong on a connection."""
-    if isinstance(error, ConnectionFailed):
-        return error.kind, str(error)
-    if isinstance(error, ConnectionRefusedError):
-        return "refused", "connection refused"
-    if isinstance(error, Closed):
-        return "closed", str(error)
-    if isinstance(error, ConnectionError):
-        return "reset", "connection reset by the server"
-    if isinstance(error, TimeoutError):
-        return "timeout", str(error)
-    if isinstance(error, BadResponse):
-        return "bad-response", str(error)
-    return "unreachable", str(error)

@@ -68,14 +68,14 @@ def test_a_refused_endpoint_is_not_busy_for_the_balancer(
     server = start_server(lambda request, peer: answer(b"x"))
     addresses = [server.addresses[0], refused_address]
     loop = make_loop(addresses, lanes=1)
-    connect = loop._connect
+    connect = loop._connections.connect
 
     def refuse_at_once(endpoint: int) -> Any:
         if endpoint == 1:
             raise ConnectionRefusedError
         return connect(endpoint)
 
-    monkeypatch.setattr(loop, "_connect", refuse_at_once)
+    monkeypatch.setattr(loop._connections, "connect", refuse_at_once)
 
     run = run_loop(addresses, [(GET, "key", 0)] * 20, strategy="least_connections", loop=loop)
 

@@ -1,0 +1,55 @@
+"""Requests on their way out: the bytes of an operation, and what the connection has to expect in return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .messages import GET, LIST, PUT, STAT
+from .payload import PLAIN, Payload, object_number
+from .verification import Check
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .connection import Connection
+    from .payload import Pool
+    from .s3_requests import S3Requests
+
+# A request up to this size leaves in one piece with its head.
+_INLINE_BYTES = 64 << 10
+
+
+class Outgoing:
+    """Makes the requests of all endpoints; ``payloads`` are the buffers for large bodies that are not in use."""
+
+    def __init__(self, requests: Sequence[S3Requests], pool: Pool) -> None:
+        self.payloads = [Payload(pool)]
+        self._requests = requests
+        self._pool = pool
+        self._checker = Payload(pool)
+
+    def request(self, connection: Connection) -> bytes:
+        """Return the first bytes of the request for the connection's task; a large body follows from its payload."""
+        task = connection.task
+        assert task is not None
+        op, key, size, shape = task
+        requests = self._requests[connection.endpoint]
+        if op == GET:
+            connection.expect(check=Check(self._checker, key, size, shape) if shape else None)
+            return requests.object(GET, key)
+        if op == PUT:
+            connection.expect()
+            data = requests.put(key, size)
+            payload = self.payloads.pop() if self.payloads else Payload(self._pool)
+            payload.begin(object_number(key), size, shape or PLAIN)
+            if size > _INLINE_BYTES:
+                connection.payload = payload
+                return data
+            data += payload.chunk()
+            self.payloads.append(payload)
+            return data
+        if op == LIST:
+            connection.expect(keep=True)
+            return requests.list(key, connection.token)
+        connection.expect(bodiless=op == STAT)
+        return requests.object(op, key)
