@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_sai3bench.agent import http_loop
+from pytest_sai3bench.agent import connections
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.poller import make_poller
@@ -38,7 +38,7 @@ def content_of(key: str, size: int) -> bytes:
 def poller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a test with either way to wait for sockets."""
     portable = request.param == "portable"
-    monkeypatch.setattr(http_loop, "make_poller", lambda: make_poller(portable=portable))
+    monkeypatch.setattr(connections, "make_poller", lambda: make_poller(portable=portable))
 
 
 @pytest.mark.usefixtures("poller")
