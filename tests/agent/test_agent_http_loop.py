@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_sai3bench.agent import connections
+from pytest_sai3bench.agent import connections, http_loop
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.poller import make_poller
