@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,11 +20,17 @@ def common_root(uris: Sequence[str]) -> str | None:
     store = uris[0].removesuffix(first.path) if first.path else uris[0]
     if first.scheme == "s3":
         return as_folder(store)
-    return as_folder(store + posixpath.commonpath([_folder_of(uri.path) for uri in parsed]))
+    folders = [_folders_of(uri.path) for uri in parsed]
+    # Not commonpath: it drops "." from paths, and then they no longer begin with their root.
+    shared = [names[0] for names in zip(*folders) if len(set(names)) == 1]
+    while any(folder[: len(shared)] != shared for folder in folders):
+        shared.pop()
+    return as_folder(store + "".join(shared))
 
 
-def _folder_of(path: str) -> str:
-    return posixpath.dirname(path.partition("*")[0])
+def _folders_of(path: str) -> list[str]:
+    """Return the folders that lead to a path or pattern, each with its slash."""
+    return [name + "/" for name in path.partition("*")[0].split("/")[:-1]]
 
 
 def relative_path(path: str, endpoints: Sequence[str], base: str) -> str:

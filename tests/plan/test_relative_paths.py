@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_sai3bench.plan.paths import common_root, relative_path
@@ -48,6 +48,7 @@ def test_any_other_path_begins_at_the_base(base: str, path: str) -> None:
 
 
 @given(store=_stores, paths=st.lists(_paths(_parts), min_size=1, max_size=5))
+@example(store="file:///", paths=["./a/b"])
 def test_the_root_holds_all_paths(store: str, paths: list[str]) -> None:
     uris = [store + path for path in paths]
     root = common_root(uris)
