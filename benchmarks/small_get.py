@@ -88,8 +88,15 @@ def measure_peer(  # noqa: PLR0917 - the arguments of one command, in its order
 ) -> Sample:
     script = str(Path(__file__).with_name("peers.py"))
     command = [python, script, name, operation, str(port), str(lanes), str(seconds)]
-    output = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    measured = json.loads(output.splitlines()[-1])
+    for _ in range(3):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        # Some clients crash on their way out, after they have printed what they measured.
+        if done.stdout:
+            break
+        print(f"{name} crashed with exit status {done.returncode}; once more", file=sys.stderr)
+    else:
+        raise SystemExit(f"{name} crashed three times:\n{done.stderr[-2000:]}")
+    measured = json.loads(done.stdout.splitlines()[-1])
     return Sample(measured["cpu_s"] / measured["ops"] * 1e6, measured["ops"] / measured["wall_s"])
 
 
