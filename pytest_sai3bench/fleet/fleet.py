@@ -13,8 +13,9 @@ from pytest_sai3bench.fleet.members import Member, Members
 from pytest_sai3bench.results.merge import WorkerOutcome
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.plan.model import RunPlan
 
 _HELLO_S = 30.0
@@ -30,7 +31,7 @@ class Fleet:
     """The workers of one run plan, from `open` to `close`.
 
     ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access; ``tls`` those of
-    `agent.tls.TlsSettings`, or None where no endpoint needs it.
+    `agent.tls.TlsSettings`, or None where no endpoint needs it. ``observers`` hear how a stage goes, but for its end.
     """
 
     def __init__(
@@ -38,11 +39,13 @@ class Fleet:
         plan: RunPlan,
         credentials: Mapping[str, str | None] | None,
         tls: Mapping[str, Any] | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._plan = plan
         self._credentials = credentials
         self._tls = tls
-        self._members = Members()
+        self._observers = observers
+        self._members = Members(observers)
         self._started = False
 
     @property
@@ -88,6 +91,8 @@ class Fleet:
         start_ns = monotonic_ns() + _START_DELAY_NS
         for member in members:
             members.ask(member, {"type": "start", "at_ns": member.clock.to_agent(start_ns)}, "rested")
+        for observer in self._observers:
+            observer.began(number, start_ns)
         members.wait(
             limit_s, "did not finish", renewed_by_ticks=renewed_by_ticks, ends=lambda member: member.trouble
         )

@@ -20,9 +20,10 @@ from pytest_sai3bench.fleet.clocks import ClockOffset
 from pytest_sai3bench.fleet.gateways import Gateway, Gateways
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pytest_sai3bench.agent.messages import Message, ResultWire, TickWire
+    from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.plan.model import WorkerPlan
 
 # A worker that said nothing for this long is lost; it says something every second.
@@ -77,9 +78,10 @@ class Member:
 
 
 class Members:
-    """All workers of a run from `open` to `close`, in the order of its plan."""
+    """All workers of a run from `open` to `close`, in the order of its plan; ``observers`` hear of every tick."""
 
-    def __init__(self) -> None:
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers = observers
         self._arrived: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
         self._gateways = Gateways(self._arrived.put)
         self._members: dict[str, Member] = {}
@@ -182,6 +184,8 @@ class Members:
         for member in self:
             if member.silent_s > SILENCE_S:
                 self._lose(member, f"was silent for {SILENCE_S:.0f} s")
+        for observer in self._observers:
+            observer.pulse()
 
     def _take(self, member: Member, text: str | None) -> None:
         if text is None:
@@ -197,7 +201,10 @@ class Members:
             return
         if kind == "tick":
             self._ticked = monotonic()
-            member.ticks.append(cast("TickWire", message))
+            tick = cast("TickWire", message)
+            member.ticks.append(tick)
+            for observer in self._observers:
+                observer.ticked(member.plan, tick)
         elif kind == "result":
             member.result = cast("ResultWire", message)
         elif member.owes and kind in (member.owes, "failed"):

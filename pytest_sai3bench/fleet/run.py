@@ -13,8 +13,9 @@ from pytest_sai3bench.results.merge import merge_phase
 from pytest_sai3bench.results.model import PhaseResult, RunResult, RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.plan.model import RunPlan, StageKind
 
 # What a workload may take beyond its own time: the drain of its last operations, and their way home.
@@ -26,7 +27,7 @@ _STALLED_S = 600.0
 class Run:
     """One run of one workload: `prepare`, `work`, and always `clean_up`, whatever the others raised.
 
-    ``credentials`` and ``tls`` are those of `Fleet`. An exception of the main
+    ``credentials`` and ``tls`` are those of `Fleet`; ``observers`` hear how it goes. An exception of the main
     thread (Ctrl-C, a timeout of pytest's) stops the load, keeps what was measured and goes on its way.
     """
 
@@ -38,11 +39,13 @@ class Run:
         run_id: str,
         started_at: float,
         tls: Mapping[str, Any] | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._plan = plan
         self._run_id = run_id
         self._started_at = started_at
-        self._fleet = Fleet(plan, credentials, tls)
+        self._observers = observers
+        self._fleet = Fleet(plan, credentials, tls, observers)
         self._phases: list[PhaseResult] = []
         self._notes = list(plan.notes)
         self._status: RunStatus = "completed"
@@ -135,6 +138,8 @@ class Run:
             if outcomes := self._fleet.outcomes():
                 uris = tuple(endpoint.uri for endpoint in self._plan.endpoints)
                 self._phases.append(merge_phase(kind, uris, outcomes))
+                for observer in self._observers:
+                    observer.ended(self._phases[-1])
         if kind != "workload":
             self._require_complete(self._phases[-1], strict=kind == "prepare" or stage.mode == "strict")
 
