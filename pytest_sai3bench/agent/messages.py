@@ -89,7 +89,7 @@ class ErrorWire(TypedDict):
 
 
 class CheckWire(TypedDict):
-    """Outcome of the preflight of one endpoint; ``kind`` is empty when it is usable."""
+    """Outcome of the preflight of one endpoint; ``kind`` is empty when it is usable, ``detail`` then a note if any."""
 
     endpoint: int
     kind: str

@@ -25,12 +25,16 @@ _TLS_ALERT = b"\x15\x03"
 
 
 class RequestFailed(OSError):
-    """A request that got no useful answer; ``kind`` is one of the failure kinds of `messages`."""
+    """A request that got no useful answer; ``kind`` is one of the failure kinds of `messages`.
 
-    def __init__(self, kind: str, detail: str) -> None:
+    ``region`` is where the server says that the bucket is, when it does.
+    """
+
+    def __init__(self, kind: str, detail: str, region: str = "") -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
+        self.region = region
 
 
 class Answer(NamedTuple):
@@ -162,9 +166,10 @@ class S3Client:
             named = {"host": self._sent_on_to(answer), "region": region}
             to = ", ".join(f"{what} {name}" for what, name in named.items() if name)
             to = to or "a place it does not name"
-            raise RequestFailed("redirected", f"{shown.rstrip('.')}; the server sends requests on to {to}")
+            text = f"{shown.rstrip('.')}; the server sends requests on to {to}"
+            raise RequestFailed("redirected", text, region)
         if code == "AuthorizationHeaderMalformed" and region:
-            raise RequestFailed("wrong-region", f"{shown.rstrip('.')}; the region is {region}")
+            raise RequestFailed("wrong-region", f"{shown.rstrip('.')}; the region is {region}", region)
         kinds = {
             "SignatureDoesNotMatch": "bad-secret",
             "InvalidAccessKeyId": "unknown-key",

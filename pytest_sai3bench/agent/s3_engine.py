@@ -9,6 +9,7 @@ from urllib.parse import unquote
 from .connection import MSG_TRUNC
 from .http_loop import HttpLoop
 from .payload import make_pool
+from .regions import regional_host
 from .s3_client import RequestFailed, S3Client, resolve
 from .s3_requests import S3Requests, quote_key
 from .tls import TlsClient, TlsSettings
@@ -33,6 +34,7 @@ class S3Engine:
         self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None
     ) -> None:
         self._plan = plan
+        self._credentials = credentials
         self._tls: TlsClient | None = None
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
         if plan["endpoints"][0].get("tls"):
@@ -57,13 +59,42 @@ class S3Engine:
             return list(pool.map(self._check, endpoints))
 
     def _check(self, index: int) -> CheckWire:
-        endpoint = self._plan["endpoints"][index]
+        detail = ""
         try:
-            self._addresses[index] = resolve(self._requests[index].host, endpoint["port"])
-            self._client(index, _CHECK_TIMEOUT_S).check()
+            try:
+                self._reach(index)
+            except RequestFailed as failure:
+                detail = self._move(index, failure)
+                if not detail:
+                    raise
+                self._reach(index)
         except RequestFailed as failure:
             return {"endpoint": index, "kind": failure.kind, "detail": failure.detail}
-        return {"endpoint": index, "kind": "", "detail": ""}
+        return {"endpoint": index, "kind": "", "detail": detail}
+
+    def _reach(self, index: int) -> None:
+        self._addresses[index] = resolve(self._requests[index].host, self._plan["endpoints"][index]["port"])
+        self._client(index, _CHECK_TIMEOUT_S).check()
+
+    def _move(self, index: int, failure: RequestFailed) -> str:
+        """Turn to the region that a failure names, once and for all; return what is done about it, empty for nothing.
+
+        Only AWS has a host for each region. Another server that wants its requests signed for a region can have that.
+        """
+        endpoint = self._plan["endpoints"][index]
+        if not failure.region or self._credentials is None:
+            return ""
+        host = regional_host(endpoint["host"], failure.region)
+        if not host and failure.kind != "wrong-region":
+            return ""
+        credentials = self._credentials._replace(region=failure.region)
+        moved = {**endpoint, "host": host or endpoint["host"]}
+        self._requests[index] = S3Requests(moved, credentials)
+        if self._tls is not None:
+            self._tls.expect(index, self._requests[index].host)
+        return f"the bucket is in {failure.region}: requests are signed for it" + (
+            f" and go to {host}" if host else ""
+        )
 
     def encode(self, path: str) -> str:
         """See `Engine.encode`."""

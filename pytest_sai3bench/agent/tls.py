@@ -114,6 +114,11 @@ class TlsClient:
             raise ConnectionFailed("wrong-host", str(error)) from error
         return wrapped
 
+    def expect(self, endpoint: int, host: str) -> None:
+        """From now on the endpoint has to prove another name."""
+        self._hosts[endpoint] = host
+        self._sessions[endpoint] = None
+
     def connection(self, sock: socket.socket, endpoint: int) -> TlsConnection:
         """Return a connection of the event loop over a socket that has begun to connect."""
         return TlsConnection(sock, endpoint, self)

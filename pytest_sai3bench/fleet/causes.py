@@ -27,7 +27,7 @@ _REMEDIES = {
     "unknown-key": "The server does not know the access key: check AWS_ACCESS_KEY_ID or the profile.",
     "denied": "The account may not do this: grant it list, read, write and delete on the bucket, or check permissions.",
     "no-bucket": "Create the bucket, or correct its name in the URI.",
-    "redirected": "Write that host in the URI, or set AWS_REGION to that region: redirections are not followed.",
+    "redirected": "Write that host in the URI: only between regions of AWS the preflight follows.",
     "wrong-region": "Set AWS_REGION to that region.",
     "no-folder": "Create the folder or mount the file system, or correct the path.",
     "not-writable": "The suite writes: make the folder writable for the user that runs the agent.",

@@ -47,6 +47,7 @@ class Fleet:
         self._observers = observers
         self._members = Members(observers)
         self._started = False
+        self.notes: tuple[str, ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -145,16 +146,16 @@ class Fleet:
         endpoints = max(len(worker.endpoints) for worker in self._plan.workers)
         self._members.wait(endpoints * _CHECK_S, "did not check its endpoints")
         self._raise_for_trouble()
-        problems = [
-            describe_check(
-                member.plan.agent, member.plan.endpoints[check["endpoint"]], check["kind"], check["detail"]
-            )
+        checks = [
+            (member.plan.agent, member.plan.endpoints[check["endpoint"]], check["kind"], check["detail"])
             for member in self._members
             for check in member.answer["checks"]
-            if check["kind"]
         ]
+        problems = [describe_check(*check) for check in checks if check[2]]
         if problems:
             raise PreflightError("\n".join(dict.fromkeys(problems)))
+        notes = [f"{endpoint.uri}: {detail}" for _, endpoint, _, detail in checks if detail]
+        self.notes = tuple(dict.fromkeys(notes))
 
     def _raise_for_trouble(self, prefix: str = "") -> None:
         if troubles := self._members.troubles:

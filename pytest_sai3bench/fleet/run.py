@@ -55,6 +55,7 @@ class Run:
         """Start the agents, let them check their endpoints and make the objects; raises `RunError`."""
         with self._accounted("prepare"):
             self._fleet.open()
+            self._notes += self._fleet.notes
             self._run_stage("prepare")
 
     def work(self) -> None:

@@ -170,9 +170,9 @@ def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, in
     written = f"s3://host:9000/{bucket}/"
     name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if env.get(name)), None)
     if name is None:
-        raise ValueError(
-            f"no server for bucket {bucket}: expected AWS_ENDPOINT_URL in the environment, or {written}"
-        )
+        # The preflight goes on from here if the bucket is in another region.
+        region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+        return f"s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}", 443, True
     try:
         parts = urlsplit(env[name])
         tls = parts.scheme == "https"

@@ -49,11 +49,21 @@ def test_a_server_in_the_uri_wins(plan_of: Callable[..., RunPlan]) -> None:
     assert {(endpoint.host, endpoint.port) for endpoint in plan.endpoints} == {("here", 1)}
 
 
-def test_every_bucket_without_a_server_is_told(problems_of: Callable[..., list[str]]) -> None:
-    assert problems_of(_SUITE) == [
-        f"s.yaml:{line}: multi_endpoint.endpoints[{number - 1}]: no server for bucket bucket-{number}: expected "
-        f"AWS_ENDPOINT_URL in the environment, or s3://host:9000/bucket-{number}/"
-        for number, line in ((1, 3), (2, 4))
+@pytest.mark.parametrize(
+    ("env", "host"),
+    [
+        ({}, "s3.us-east-1.amazonaws.com"),
+        ({"AWS_DEFAULT_REGION": "eu-west-3"}, "s3.eu-west-3.amazonaws.com"),
+        ({"AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "ap-south-2"}, "s3.ap-south-2.amazonaws.com"),
+        ({"AWS_REGION": "cn-north-1"}, "s3.cn-north-1.amazonaws.com.cn"),
+    ],
+)
+def test_without_any_server_it_is_aws(
+    plan_of: Callable[..., RunPlan], env: dict[str, str], host: str
+) -> None:
+    assert [(e.host, e.port, e.bucket, e.tls, e.virtual) for e in plan_of(_SUITE, env).endpoints] == [
+        (host, 443, "bucket-1", True, True),
+        (host, 443, "bucket-2", True, True),
     ]
 
 
