@@ -5,6 +5,7 @@ This is asked about every YAML file in sight, so it imports little: the rest com
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING
 
@@ -54,21 +55,25 @@ class SuiteFile(pytest.File):
     def collect(self) -> Iterable[pytest.Item]:
         """Read and check the file, without touching any storage."""
         from pytest_sai3bench.plugin.items import ThresholdItem, WorkloadItem  # noqa: PLC0415
-        from pytest_sai3bench.plugin.reading import read  # noqa: PLC0415
+        from pytest_sai3bench.plugin.suite_run import SuiteRun  # noqa: PLC0415
+        from pytest_sai3bench.thresholds.reading import read_suite  # noqa: PLC0415
 
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[MET_SUITES] = True
         strict = bool(self.config.getini("sai3bench_strict"))
         try:
-            loaded, run = read(
+            planned = read_suite(
                 self.path,
+                env=os.environ,
                 shown=str(shown(self.path, self.config)),
                 strict=strict,
                 duration_s=self.config.getoption("sai3_duration"),
             )
+            loaded = planned.loaded
             self._warn([*loaded.warnings, *self._mark(loaded, strict=strict)])
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
+        run = SuiteRun(self.path, loaded.text, planned.plan, planned.rules)
         yield WorkloadItem.from_parent(self, name=run.plan.name, run=run)
         for rule in run.rules:
             yield ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)

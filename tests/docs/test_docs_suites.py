@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_sai3bench.plugin.reading import read
+from pytest_sai3bench.thresholds.reading import read_suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +34,8 @@ def test_a_suite_is_planned_and_judged_without_a_word(
     path = tmp_path / "shown.sai3.yaml"
     path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("PWD", "/mnt/bench")
-    loaded, run = read(path, shown=suite.place, strict=True)
-    assert (loaded.warnings, run.plan.notes) == ((), ())
+    planned = read_suite(path, env=os.environ, shown=suite.place, strict=True)
+    assert (planned.loaded.warnings, planned.plan.notes) == ((), ())
 
 
 def test_comments_before_yaml_are_understood(notes: set[str]) -> None:

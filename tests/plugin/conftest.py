@@ -9,7 +9,7 @@ import pytest
 
 # Otherwise each run of pytest inside a test would import all of it again.
 import pytest_sai3bench.plugin.items
-import pytest_sai3bench.plugin.reading  # noqa: F401
+import pytest_sai3bench.thresholds.reading  # noqa: F401
 from pytest_sai3bench.fleet import fleet
 
 if TYPE_CHECKING:

@@ -1,17 +1,17 @@
-"""From a suite file to a run that can begin."""
+"""From a suite file to all that is known about it before any load: its keys, its plan, its rules."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import SuiteError
 from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.plugin.suite_run import SuiteRun
 from pytest_sai3bench.suite.loader import UnusableSuiteError, load
 from pytest_sai3bench.thresholds.collection import RuleText, compile_rules, find_misspelt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
@@ -19,23 +19,37 @@ if TYPE_CHECKING:
     from pytest_sai3bench.thresholds.collection import Compiled
 
 
-def read(
-    path: Path, *, shown: str, strict: bool, duration_s: float | None = None
-) -> tuple[LoadedSuite, SuiteRun]:
-    """Return a suite and its run; ``shown`` names the file in messages.
+@dataclass(frozen=True)
+class PlannedSuite:
+    """A suite file that is right: what it says, what would be done, and by which rules it would be judged."""
 
-    Raises `SuiteError` with the problems of the keys and of the rules, or of the plan and of the rules: without keys
+    loaded: LoadedSuite
+    plan: RunPlan
+    rules: tuple[Compiled, ...]
+
+
+def read_suite(
+    path: Path,
+    *,
+    env: Mapping[str, str],
+    shown: str = "",
+    strict: bool = False,
+    duration_s: float | None = None,
+) -> PlannedSuite:
+    """Read a suite, without touching any storage; ``shown`` names the file in messages.
+
+    ``strict`` turns tolerated oddities, such as unknown keys, into errors; ``duration_s`` replaces the suite's. Raises `SuiteError` with the problems of the keys and of the rules, or of the plan and of the rules: without keys
     there is no plan.
     """
     try:
-        loaded = load(path, env=os.environ, strict=strict, shown=shown)
+        loaded = load(path, env=env, strict=strict, shown=shown)
     except UnusableSuiteError as error:
         raise SuiteError([*error.problems, *find_misspelt(_texts(error.readable))]) from None
     try:
-        plan = build_plan(loaded, env=os.environ, duration_s=duration_s)
+        plan = build_plan(loaded, env=env, duration_s=duration_s)
     except SuiteError as error:
         raise SuiteError([*error.problems, *find_misspelt(_texts(loaded))]) from None
-    return loaded, SuiteRun(path, loaded.text, plan, _compile(loaded, plan))
+    return PlannedSuite(loaded, plan, _compile(loaded, plan))
 
 
 def _texts(loaded: LoadedSuite) -> list[RuleText]:
