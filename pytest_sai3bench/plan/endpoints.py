@@ -10,26 +10,31 @@ from urllib.parse import urlsplit
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.paths import as_folder, common_root
+from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
+from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.uris import is_label, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_sai3bench.suite.distributed import Agent
-    from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.places import Place
 
-_DEFAULT_STRATEGY = "round_robin"
+
+_Written = list[tuple[str, "Place"]]
+
+# What applies where no block says anything.
+_PLAIN = Block(MultiEndpoint(), {})
 
 
 @dataclass(frozen=True)
 class EndpointSet:
-    """Endpoints of one agent and the strategy that chooses among them."""
+    """Endpoints of one agent, how it drives them, and where each key of that is written."""
 
-    strategy: str
     endpoints: tuple[Endpoint, ...]
+    settings: MultiEndpoint
+    origins: Mapping[str, Origin]
 
 
 def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str, str]) -> EndpointSet:
@@ -38,9 +43,10 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
     Precedence: the agent's ``multi_endpoint``, its ``target_override``, the global ``multi_endpoint``, ``target``, and
     last the absolute paths of the operations. Raises `SuiteError` when none of them says where to go.
     """
-    for strategy, written in _candidates(loaded, number):
+    for block, written in _candidates(loaded, number):
         if written:
-            return EndpointSet(strategy, _build_all(loaded, written, env))
+            origins = {key: _origin(loaded, place) for key, place in block.places.items()}
+            return EndpointSet(_build_all(loaded, written, env), block.values, origins)
     raise SuiteError(
         [
             Problem(
@@ -52,31 +58,31 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
     )
 
 
-def _candidates(loaded: LoadedSuite, number: int | None) -> Iterator[tuple[str, list[tuple[str, Place]]]]:
+def _candidates(loaded: LoadedSuite, number: int | None) -> Iterator[tuple[Block, _Written]]:
     suite = loaded.suite
     if number is not None and suite.distributed is not None:
-        agent: Agent = suite.distributed.agents[number]
-        place: Place = ("distributed", "agents", number)
-        yield _from_block(agent.multi_endpoint, (*place, "multi_endpoint"))
-        yield _from_target(agent.target_override, (*place, "target_override"))
-    yield _from_block(suite.multi_endpoint, ("multi_endpoint",))
+        yield _from_block(own_block(suite, number))
+        place: Place = ("distributed", "agents", number, "target_override")
+        yield _from_target(suite.distributed.agents[number].target_override, place)
+    yield _from_block(shared_block(suite))
     yield _from_target(suite.target, ("target",))
     yield _from_paths(loaded)
 
 
-def _from_block(block: MultiEndpoint | None, place: Place) -> tuple[str, list[tuple[str, Place]]]:
-    if block is None or not block.enabled:
-        return _DEFAULT_STRATEGY, []
-    return block.strategy, [(uri, (*place, "endpoints", index)) for index, uri in enumerate(block.endpoints)]
+def _from_block(block: Block | None) -> tuple[Block, _Written]:
+    if block is None:
+        return _PLAIN, []
+    uris = block.values.endpoints
+    return block, [(uri, (*block.places["endpoints"], index)) for index, uri in enumerate(uris)]
 
 
-def _from_target(uri: str | None, place: Place) -> tuple[str, list[tuple[str, Place]]]:
-    return _DEFAULT_STRATEGY, [(uri, place)] if uri else []
+def _from_target(uri: str | None, place: Place) -> tuple[Block, _Written]:
+    return _PLAIN, [(uri, place)] if uri else []
 
 
-def _from_paths(loaded: LoadedSuite) -> tuple[str, list[tuple[str, Place]]]:
+def _from_paths(loaded: LoadedSuite) -> tuple[Block, _Written]:
     """Return the one place below which all absolute paths of the suite lie."""
-    uris: list[tuple[str, Place]] = [
+    uris: _Written = [
         (operation.path, ("workload", index, "path")) for index, operation in enumerate(loaded.suite.workload)
     ]
     uris += [
@@ -85,7 +91,7 @@ def _from_paths(loaded: LoadedSuite) -> tuple[str, list[tuple[str, Place]]]:
     ]
     absolute = [(uri, place) for uri, place in uris if "://" in uri]
     if not absolute:
-        return _DEFAULT_STRATEGY, []
+        return _PLAIN, []
     root = common_root([uri for uri, _ in absolute])
     if root is None:
         first, place = absolute[0]
@@ -99,17 +105,18 @@ def _from_paths(loaded: LoadedSuite) -> tuple[str, list[tuple[str, Place]]]:
                 )
             ]
         )
-    return _DEFAULT_STRATEGY, [(root, absolute[0][1])]
+    return _PLAIN, [(root, absolute[0][1])]
 
 
-def _build_all(
-    loaded: LoadedSuite, written: list[tuple[str, Place]], env: Mapping[str, str]
-) -> tuple[Endpoint, ...]:
+def _origin(loaded: LoadedSuite, place: Place) -> Origin:
+    return Origin(str(loaded.where(place)), dotted(place))
+
+
+def _build_all(loaded: LoadedSuite, written: _Written, env: Mapping[str, str]) -> tuple[Endpoint, ...]:
     endpoints, problems = [], []
     for uri, place in written:
-        origin = Origin(str(loaded.where(place)), dotted(place))
         try:
-            endpoints.append(_build(uri, origin, env, loaded.suite.addressing))
+            endpoints.append(_build(uri, _origin(loaded, place), env, loaded.suite.addressing))
         except ValueError as error:
             problems.append(Problem(loaded.where(place), dotted(place), str(error)))
     if problems:

@@ -253,6 +253,8 @@ class ErrorPolicy:
 class WorkerPlan:
     """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight.
 
+    ``strategy_origin`` says where the strategy is written, None when nothing says it.
+
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none.
 
@@ -276,6 +278,7 @@ class WorkerPlan:
     process: int = 0
     processes: int = 1
     page_cache_mode: str = ""
+    strategy_origin: Origin | None = None
 
     @property
     def title(self) -> str:

@@ -12,7 +12,7 @@ from pytest_sai3bench.units import format_count, format_seconds, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_sai3bench.plan.model import ObjectSet, RunPlan, SizePlan, StagePlan, WorkerPlan
+    from pytest_sai3bench.plan.model import ObjectSet, Origin, RunPlan, SizePlan, StagePlan, WorkerPlan
 
 # What prepare does about its objects, by (look, create).
 _CARE = {
@@ -48,9 +48,21 @@ def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
     lanes = sum(worker.lanes for worker in workers)
     endpoints = {endpoint.uri: endpoint for worker in workers for endpoint in worker.endpoints}
     return [
-        f"agent {first.agent} at {first.address}: {processes}{_plural(lanes, 'lane')}, {first.strategy}",
-        *_indent([[endpoint.uri, endpoint.origin.where] for endpoint in endpoints.values()]),
+        f"agent {first.agent} at {first.address}: {processes}{_plural(lanes, 'lane')}, {_strategy(first)}",
+        *_indent([[endpoint.uri, str(endpoint.origin)] for endpoint in endpoints.values()]),
     ]
+
+
+def _strategy(worker: WorkerPlan) -> str:
+    """Return the strategy, and where it is written unless that is beside the endpoints."""
+    origin = worker.strategy_origin
+    if origin is None or _block_of(origin) == _block_of(worker.endpoints[0].origin):
+        return worker.strategy
+    return f"{worker.strategy} from {origin}"
+
+
+def _block_of(origin: Origin) -> str:
+    return origin.path.rpartition(".")[0]
 
 
 def _stage(stages: Sequence[StagePlan]) -> list[str]:

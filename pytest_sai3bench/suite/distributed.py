@@ -35,7 +35,10 @@ class Agent(Section):
     )
     multi_endpoint: MultiEndpoint | None = Field(
         default=None,
-        description="the endpoints of this agent. Replaces the `multi_endpoint` of all agents as a whole.",
+        description=(
+            "the endpoints of this agent. "
+            "What it leaves out comes from the `multi_endpoint` of all agents; in sai3-bench nothing does."
+        ),
     )
 
 

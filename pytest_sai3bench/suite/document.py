@@ -94,7 +94,9 @@ class Suite(Section):
     )
     multi_endpoint: MultiEndpoint | None = Field(
         default=None,
-        description="the endpoints of all agents. An agent's own `multi_endpoint` or `target_override` wins.",
+        description=(
+            "the endpoints of all agents. An agent's own `multi_endpoint` wins, key by key, as does its `target_override`."
+        ),
     )
     distributed: Distributed | None = Field(
         default=None,

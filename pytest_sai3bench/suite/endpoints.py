@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
 
 MOST_ENDPOINTS = 32
+NO_ENDPOINTS = f"no endpoints: expected 1 to {MOST_ENDPOINTS} URIs"
 
 
 class MultiEndpoint(Section):
-    """Endpoints over which the operations are spread; a block that is present is enabled."""
+    """Endpoints over which the operations are spread; a block that is present is enabled.
+
+    Whether there are endpoints is checked in `rules`: what an agent's block leaves out comes from the one of all agents.
+    """
 
     enabled: bool = Field(
         default=True,
@@ -39,8 +43,8 @@ class MultiEndpoint(Section):
     @model_validator(mode="after")
     def _check_set(self) -> MultiEndpoint:
         objections: list[tuple[Place, str]] = []
-        if self.enabled and not self.endpoints:
-            objections.append((("endpoints",), f"no endpoints: expected 1 to {MOST_ENDPOINTS} URIs"))
+        if self.enabled and "endpoints" in self.model_fields_set and not self.endpoints:
+            objections.append((("endpoints",), NO_ENDPOINTS))
         if len(self.endpoints) > MOST_ENDPOINTS:
             objections.append(
                 (("endpoints",), f"{len(self.endpoints)} endpoints: expected at most {MOST_ENDPOINTS}")

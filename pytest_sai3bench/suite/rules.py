@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.suite.blocks import own_block, shared_block
+from pytest_sai3bench.suite.endpoints import MOST_ENDPOINTS, NO_ENDPOINTS
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.uris import parse_uri
@@ -29,6 +31,23 @@ def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
         yield Finding(
             ("workload",), "all weights are 0: expected at least one operation with a weight above 0"
         )
+
+
+def _blocks_have_endpoints(suite: Suite) -> Iterator[Finding]:
+    """Find those without; the block of all agents needs none where every agent has a target or endpoints of its own."""
+    agents = suite.distributed.agents if suite.distributed else ()
+    shared = shared_block(suite)
+    needed = not agents
+    for number, agent in enumerate(agents):
+        own = own_block(suite, number)
+        if own is None:
+            needed = needed or agent.target_override is None
+        elif not own.values.endpoints:
+            place: Place = ("distributed", "agents", number, "multi_endpoint", "endpoints")
+            text = f"no endpoints here, nor for all agents: expected 1 to {MOST_ENDPOINTS} URIs"
+            yield Finding(place, text)
+    if needed and shared is not None and not shared.values.endpoints:
+        yield Finding(("multi_endpoint", "endpoints"), NO_ENDPOINTS)
 
 
 def _target_is_not_shadowed(suite: Suite) -> Iterator[Finding]:
@@ -156,6 +175,7 @@ def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
     (("workload",), _workload_has_operations),
+    (("multi_endpoint", "distributed"), _blocks_have_endpoints),
     (("target", "multi_endpoint", "distributed"), _target_is_not_shadowed),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),

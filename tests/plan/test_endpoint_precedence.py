@@ -42,7 +42,7 @@ def _chosen(plan: RunPlan) -> dict[str, tuple[str, list[tuple[str, str]]]]:
 def test_each_agent_takes_the_nearest_answer(plan_of: Callable[..., RunPlan]) -> None:
     assert _chosen(plan_of(_ALL_LEVELS)) == {
         "agent-1": (
-            "round_robin",
+            "least_connections",
             [
                 ("file:///own-1/", "s.yaml:11 (distributed.agents[0].multi_endpoint.endpoints[0])"),
                 ("file:///own-2/", "s.yaml:12 (distributed.agents[0].multi_endpoint.endpoints[1])"),
@@ -60,6 +60,100 @@ def test_each_agent_takes_the_nearest_answer(plan_of: Callable[..., RunPlan]) ->
             ],
         ),
     }
+
+
+_HYBRID = """
+    multi_endpoint:
+      strategy: least_connections
+      endpoints: [file:///a/, file:///b/]
+    distributed:
+      agents:
+        - {address: localhost, multi_endpoint: {endpoints: [file:///c/]}}
+        - {address: localhost, multi_endpoint: {strategy: round_robin}}
+        - {address: localhost, multi_endpoint: {strategy: round_robin, endpoints: [file:///d/, file:///e/]}}
+        - {address: localhost, multi_endpoint: {}}
+        - {address: localhost, multi_endpoint: {enabled: false, strategy: round_robin}}
+        - {address: localhost, target_override: "file:///f/"}
+    workload: [{op: get, path: data/*, weight: 1}]
+"""
+
+
+def _origins(plan: RunPlan) -> list[tuple[str, str, list[str]]]:
+    """Return for each worker its strategy, the place of that, and the places of its endpoints."""
+    return [
+        (
+            worker.strategy,
+            worker.strategy_origin.path if worker.strategy_origin else "",
+            [endpoint.origin.path for endpoint in worker.endpoints],
+        )
+        for worker in plan.workers
+    ]
+
+
+def test_an_agent_takes_what_its_block_leaves_out_from_the_block_of_all(
+    plan_of: Callable[..., RunPlan],
+) -> None:
+    of_all = ["multi_endpoint.endpoints[0]", "multi_endpoint.endpoints[1]"]
+    agent = "distributed.agents[{}].multi_endpoint.{}".format
+
+    assert _origins(plan_of(_HYBRID)) == [
+        ("least_connections", "multi_endpoint.strategy", [agent(0, "endpoints[0]")]),
+        ("round_robin", agent(1, "strategy"), of_all),
+        ("round_robin", agent(2, "strategy"), [agent(2, "endpoints[0]"), agent(2, "endpoints[1]")]),
+        ("least_connections", "multi_endpoint.strategy", of_all),
+        ("least_connections", "multi_endpoint.strategy", of_all),
+        ("round_robin", "", ["distributed.agents[5].target_override"]),
+    ]
+
+
+def test_a_block_that_is_switched_off_gives_nothing_to_agents(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        multi_endpoint: {enabled: false, strategy: least_connections, endpoints: [file:///a/]}
+        distributed: {agents: [{address: localhost, multi_endpoint: {endpoints: [file:///c/]}}]}
+        workload: [{op: get, path: data/*, weight: 1}]
+        """
+    )
+
+    assert _origins(plan) == [("round_robin", "", ["distributed.agents[0].multi_endpoint.endpoints[0]"])]
+
+
+def test_the_block_of_all_may_give_the_strategy_alone(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        multi_endpoint: {strategy: least_connections}
+        distributed:
+          agents:
+            - {address: localhost, multi_endpoint: {endpoints: [file:///c/]}}
+            - {address: localhost, target_override: "file:///d/"}
+        workload: [{op: get, path: data/*, weight: 1}]
+        """
+    )
+
+    assert _origins(plan) == [
+        (
+            "least_connections",
+            "multi_endpoint.strategy",
+            ["distributed.agents[0].multi_endpoint.endpoints[0]"],
+        ),
+        ("round_robin", "", ["distributed.agents[1].target_override"]),
+    ]
+
+
+def test_an_agent_with_a_strategy_alone_keeps_it_over_its_target(plan_of: Callable[..., RunPlan]) -> None:
+    """Its block is enabled, so it wins, with the endpoints of all."""
+    plan = plan_of(
+        """
+        multi_endpoint: {endpoints: [file:///a/]}
+        distributed:
+          agents:
+            - {address: localhost, target_override: "file:///d/", multi_endpoint: {strategy: least_connections}}
+        workload: [{op: get, path: data/*, weight: 1}]
+        """
+    )
+
+    strategy = "distributed.agents[0].multi_endpoint.strategy"
+    assert _origins(plan) == [("least_connections", strategy, ["multi_endpoint.endpoints[0]"])]
 
 
 def test_blocks_that_are_switched_off_are_passed_over(plan_of: Callable[..., RunPlan]) -> None:

@@ -16,6 +16,9 @@ distributed:
   agents:
     - {address: localhost, id: one}
     - {address: 127.0.0.1, id: two, target_override: "s3://127.0.0.3:9/bench/", concurrency_override: 4}
+    - address: localhost
+      id: three
+      multi_endpoint: {strategy: least_connections}
 duration: 1m
 warmup: 5s
 concurrency: 8
@@ -33,21 +36,25 @@ _PLAN = """\
 agents.sai3.yaml::mixed
 
 agent one at localhost: 8 lanes, round_robin
-  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3
-  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3
+  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])
+  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])
 
 agent two at 127.0.0.1: 4 lanes, round_robin
-  s3://127.0.0.3:9/bench/  agents.sai3.yaml:7
+  s3://127.0.0.3:9/bench/  agents.sai3.yaml:7 (distributed.agents[1].target_override)
+
+agent three at localhost: 8 lanes, least_connections from agents.sai3.yaml:10 (distributed.agents[2].multi_endpoint.strategy)
+  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])
+  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])
 
 prepare: 1,000 objects, 1000 MiB; those that are missing are written
-  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:13
+  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:16
 
 workload: 1m after 5 s of warm-up
-  get data/*  70.0%  agents.sai3.yaml:16
-  put new/    30.0%  agents.sai3.yaml:17
+  get data/*  70.0%  agents.sai3.yaml:19
+  put new/    30.0%  agents.sai3.yaml:20
 
 cleanup: what the run made, at most 1,000 objects, 1000 MiB of prepare
-  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:13
+  data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:16
 
 """
 
@@ -70,7 +77,7 @@ def test_a_dry_run_creates_nothing_on_the_storage(
 ) -> None:
     write_suite()
     pytester.runpytest_inprocess("--sai3-dry-run").stdout.fnmatch_lines(
-        [f"  {store.as_uri()}/  suite.sai3.yaml:2"]
+        [f"  {store.as_uri()}/  suite.sai3.yaml:2 (target)"]
     )
     assert list(store.iterdir()) == []
 

@@ -75,6 +75,18 @@ VALUES = [
     ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
     ("multi_endpoint: [a]", "multi_endpoint: expected a mapping, found a list"),
     (
+        "multi_endpoint: {strategy: round_robin}",
+        "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs",
+    ),
+    (
+        "distributed: {agents: [{address: a, multi_endpoint: {endpoints: []}}]}",
+        "distributed.agents[0].multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs",
+    ),
+    (
+        "distributed: {agents: [{address: a, multi_endpoint: {strategy: round_robin}}]}",
+        "distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 32 URIs",
+    ),
+    (
         "multi_endpoint: {endpoints: file:///a/}",
         "multi_endpoint.endpoints: expected a list of URIs, found 'file:///a/'",
     ),
@@ -373,6 +385,22 @@ def test_an_oddity_is_a_warning_and_in_strict_mode_an_error(
     tmp_path: Path, text: str, problem: str, severity: str, *, strict: bool
 ) -> None:
     assert problems_of(tmp_path, f"{GET}{text}\n", strict=strict) == [f"{severity} s.yaml:2: {problem}"]
+
+
+def test_each_block_that_lacks_endpoints_is_named(tmp_path: Path) -> None:
+    text = f"""\
+{GET}multi_endpoint: {{strategy: round_robin}}
+distributed:
+  agents:
+    - {{address: a, multi_endpoint: {{strategy: least_connections}}}}
+    - {{address: b, multi_endpoint: {{endpoints: [file:///b/]}}}}
+    - {{address: c, target_override: "file:///c/"}}
+    - {{address: d}}
+"""
+    missing = "error s.yaml:2: multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"
+    missing_for_a = "error s.yaml:5: distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 32 URIs"
+    assert problems_of(tmp_path, text) == [missing, missing_for_a]
+    assert problems_of(tmp_path, text.replace("    - {address: d}\n", "")) == [missing_for_a]
 
 
 def test_a_disabled_set_leaves_the_target_alone(tmp_path: Path) -> None:
