@@ -72,7 +72,9 @@ class Runs:
         for run in measured:
             folder = run.folder and shown(run.folder, self._config)
             verdicts = list(run.verdicts.values())
-            for line in summary(run.result(), verdicts, width_of(self._config), folder=folder):
+            everything = self._config.get_verbosity() > 0
+            width = width_of(self._config)
+            for line in summary(run.result(), verdicts, width, folder=folder, everything=everything):
                 terminal.write_line(line)
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ def _table(verdict: Verdict, rule: Rule, parts: list[EndpointPart], width: int) 
     """Return what each endpoint or agent showed; beside a rule on endpoints stands what they did in detail."""
     is_detailed = rule.scope != AGENTS and not (rule.part and rule.part.kind == "agent")
     shows_value = not is_detailed or rule.metric.name not in _SHOWN
-    details = {part.name: (_share(part), *measures(part)) for part in parts} if is_detailed else {}
+    details = {part.name: (f"{part.share:.1%}", *measures(part)) for part in parts} if is_detailed else {}
     header = (
         "agent" if rule.scope == AGENTS else "endpoint",
         *((rule.metric.name,) if shows_value else ()),
@@ -68,10 +68,6 @@ def _table(verdict: Verdict, rule: Rule, parts: list[EndpointPart], width: int) 
         for row in verdict.rows
     ]
     return lay_out(rows, header=header, width=width)
-
-
-def _share(part: EndpointPart) -> str:
-    return f"{part.tally.requests / max(part.whole.tally.requests, 1):.1%}"
 
 
 def _errors(phase: PhaseResult, ops: Collection[str], width: int) -> list[str]:

@@ -59,6 +59,11 @@ class EndpointPart(Place):
     number: int
     whole: Place
 
+    @property
+    def share(self) -> float:
+        """Its part of all requests, 0 … 1."""
+        return self.tally.requests / max(self.whole.tally.requests, 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AgentPart(Place):

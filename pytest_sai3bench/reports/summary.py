@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.reports.endpoints import endpoint_table
 from pytest_sai3bench.reports.parts import by_operation
 from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
 from pytest_sai3bench.units import format_seconds
@@ -18,9 +19,17 @@ if TYPE_CHECKING:
 
 
 def summary(
-    result: RunResult, verdicts: Sequence[Verdict], width: int, *, folder: Path | None = None
+    result: RunResult,
+    verdicts: Sequence[Verdict],
+    width: int,
+    *,
+    folder: Path | None = None,
+    everything: bool = False,
 ) -> list[str]:
-    """Return the lines on one run: how it went, each operation, verdicts, failed self-checks, notes and the folder."""
+    """Return the lines on one run: how it went, operations, endpoints, verdicts, failed self-checks, notes, the folder.
+
+    Of endpoints `endpoint_table` shows some; ``everything`` shows all.
+    """
     workload = result.workload
     extent = f" ({_extent(workload)})" if workload else ""
     lines = [f"{result.suite}::{result.name}: {result.status}{extent}", *result.reason.splitlines()]
@@ -29,6 +38,7 @@ def summary(
         # One operation is its own total.
         rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]
         lines += lay_out(rows, header=("", *MEASURES), width=width - 2)
+        lines += endpoint_table(workload, width - 2, everything=everything)
         lines += _warmup_errors(workload)
     if verdicts:
         lines.append(f"thresholds: {_count(verdicts)}")
