@@ -173,6 +173,6 @@ def _outcome(member: Member) -> WorkerOutcome:
         clock_error_ns=member.clock.error_ns,
         endpoints=tuple(endpoint.uri for endpoint in member.plan.endpoints),
         result=member.result,
-        ticks=tuple(member.ticks),
+        ticks=member.ticks,
         lost_reason="" if member.result else member.trouble or "no result",
     )

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, cast
 from pytest_sai3bench.fleet.causes import describe_failure, remedy_for
 from pytest_sai3bench.fleet.clocks import ClockOffset
 from pytest_sai3bench.fleet.gateways import Gateway, Gateways
+from pytest_sai3bench.results.sums import Reporter
+from pytest_sai3bench.results.ticks import Ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,8 +57,11 @@ class Member:
     loss: str = ""
     silent_s: float = 0.0
     stage: int = NO_STAGE
-    ticks: list[TickWire] = field(default_factory=list)
+    ticks: Ticks = field(init=False)
     result: ResultWire | None = None
+
+    def __post_init__(self) -> None:
+        self.begin(NO_STAGE)
 
     @property
     def trouble(self) -> str:
@@ -72,7 +77,8 @@ class Member:
     def begin(self, stage: int) -> None:
         """Forget the stage before."""
         self.stage = stage
-        self.ticks = []
+        endpoints = tuple(endpoint.uri for endpoint in self.plan.endpoints)
+        self.ticks = Ticks(Reporter(self.plan.agent, endpoints))
         self.result = None
         self.failure = None
 
@@ -202,7 +208,7 @@ class Members:
         if kind == "tick":
             self._ticked = monotonic()
             tick = cast("TickWire", message)
-            member.ticks.append(tick)
+            member.ticks.add(tick)
             for observer in self._observers:
                 observer.ticked(member.plan, tick)
         elif kind == "result":

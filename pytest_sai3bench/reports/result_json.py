@@ -1,7 +1,7 @@
 """``result.json``: everything a run measured, as builtins, and back.
 
-Format 1. Histograms of a phase are HdrHistogram V2 texts, which other tools decode; those of ticks, which are many and
-sparse, are lists of bucket indices and counts. The exact sum, minimum and maximum stand beside both.
+Format 1. Histograms are HdrHistogram V2 texts, which other tools decode. The exact sum, minimum and maximum stand beside
+them. The document does not grow with the length of the run.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from pytest_sai3bench.results.model import (
     RunResult,
     SeriesKey,
     Tally,
-    Tick,
+    TickSum,
 )
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
 FORMAT = 1
 
@@ -100,18 +100,10 @@ def _phase_to_json(phase: PhaseResult) -> Document:
             asdict(report) | {"notes": list(report.notes), "worker_cpu": list(report.worker_cpu)}
             for report in phase.agents
         ],
-        "series": _series_to_json(phase.series, _as_hdr),
-        "warmup": _series_to_json(phase.warmup, _as_hdr),
+        "series": _series_to_json(phase.series),
+        "warmup": _series_to_json(phase.warmup),
         "errors": [asdict(error) for error in phase.errors],
-        "ticks": [
-            {
-                "agent": tick.agent,
-                "second": tick.second,
-                "section": tick.section,
-                "series": _series_to_json(tick.series, _as_lists),
-            }
-            for tick in phase.ticks
-        ],
+        "ticked": asdict(phase.ticked) | {"differing": list(phase.ticked.differing)},
     }
 
 
@@ -129,16 +121,11 @@ def _phase_from_json(document: Document) -> PhaseResult:
         series=_series_from_json(document["series"]),
         warmup=_series_from_json(document["warmup"]),
         errors=tuple(ErrorSample(**error) for error in document["errors"]),
-        ticks=tuple(
-            Tick(tick["agent"], tick["second"], tick["section"], _series_from_json(tick["series"]))
-            for tick in document["ticks"]
-        ),
+        ticked=TickSum(**document["ticked"] | {"differing": tuple(document["ticked"]["differing"])}),
     )
 
 
-def _series_to_json(
-    series: Mapping[SeriesKey, Tally], histogram: Callable[[Latency], Document]
-) -> list[Document]:
+def _series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
     return [
         {
             **asdict(key),
@@ -147,11 +134,8 @@ def _series_to_json(
             "tail_ops": tally.tail_ops,
             "tail_bytes": tally.tail_bytes,
             "errors": tally.errors,
-            "sum_ns": tally.latency.sum_ns,
-            "min_ns": tally.latency.min_ns,
-            "max_ns": tally.latency.max_ns,
-            **histogram(tally.latency),
-            "response": _distribution_to_json(tally.response, histogram) if tally.response.counts else None,
+            **_latency_to_json(tally.latency),
+            "response": _latency_to_json(tally.response) if tally.response.counts else None,
         }
         for key, tally in series.items()
     ]
@@ -172,21 +156,14 @@ def _series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
     }
 
 
-def _distribution_to_json(latency: Latency, histogram: Callable[[Latency], Document]) -> Document:
-    exact = {"sum_ns": latency.sum_ns, "min_ns": latency.min_ns, "max_ns": latency.max_ns}
-    return exact | histogram(latency)
-
-
-def _as_hdr(latency: Latency) -> Document:
-    return {"hdr": encode(latency)}
-
-
-def _as_lists(latency: Latency) -> Document:
-    return {"index": list(latency.counts), "counts": list(latency.counts.values())}
+def _latency_to_json(latency: Latency) -> Document:
+    return {
+        "sum_ns": latency.sum_ns,
+        "min_ns": latency.min_ns,
+        "max_ns": latency.max_ns,
+        "hdr": encode(latency),
+    }
 
 
 def _latency(one: Document) -> Latency:
-    exact = {name: one[name] for name in ("sum_ns", "min_ns", "max_ns")}
-    if "hdr" in one:
-        return decode(one["hdr"], **exact)
-    return Latency(dict(zip(one["index"], one["counts"])), **exact)
+    return decode(one["hdr"], sum_ns=one["sum_ns"], min_ns=one["min_ns"], max_ns=one["max_ns"])

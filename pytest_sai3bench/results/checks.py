@@ -8,11 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.agent.buckets import LABELS
-from pytest_sai3bench.results.model import Check, Tally, total, total_by_key
+from pytest_sai3bench.results.model import Check, Tally, total
+from pytest_sai3bench.results.reconciliation import describe_key, facts_of
 
 if TYPE_CHECKING:
-    from pytest_sai3bench.results.model import AgentReport, PhaseResult, RunResult, SeriesKey
+    from collections.abc import Sequence
+
+    from pytest_sai3bench.results.model import AgentReport, PhaseResult, RunResult
 
 BUSY_LANES_LIMIT = 1.05
 GENERATOR_CPU_LIMIT = 0.95
@@ -45,34 +47,22 @@ def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
 def _reconcile_sum(name: str, found: Tally, phase: PhaseResult) -> Check:
     """Compare the sum over what was planned with the total: a series that belongs nowhere is missing in the sum."""
     expected = phase.tally()
-    return Check(name, _facts(found) == _facts(expected), _text(found), _text(expected))
+    return Check(name, facts_of(found) == facts_of(expected), _text(found), _text(expected))
 
 
 def _reconcile_ticks(phase: PhaseResult) -> Check:
     """Compare the final results with what agents reported second by second, on a path of its own."""
-    differing: list[str] = []
-    seen: list[Tally] = []
-    for prefix, final in (("warmup ", phase.warmup), ("", phase.series)):
-        ticked = total_by_key(
-            item
-            for tick in phase.ticks
-            if (tick.section == "warmup") is bool(prefix)
-            for item in tick.series.items()
-        )
-        seen += ticked.values()
-        differing += [
-            prefix + _name(key)
-            for key in sorted({*ticked, *final})
-            if _facts(ticked.get(key, Tally())) != _facts(final.get(key, Tally()))
-        ]
-    expected = total([*phase.warmup.values(), *phase.series.values()])
-    return Check("reconcile-ticks", not differing, _text(total(seen)) + _first(differing), _text(expected))
+    ticked = phase.ticked
+    found = f"{ticked.ops} ops, {ticked.bytes} bytes, {ticked.errors} errors"
+    expected = _text(total([*phase.warmup.values(), *phase.series.values()]))
+    passed = not ticked.differing and found == expected
+    return Check("reconcile-ticks", passed, found + _first(ticked.differing), expected)
 
 
 def _reconcile_counts(phase: PhaseResult) -> Check:
     """Compare the number of latencies with the number of operations, series by series."""
     differing = [
-        _name(key)
+        describe_key(key)
         for key, tally in phase.series.items()
         if tally.latency.count != tally.ops + tally.tail_ops
         or tally.response.count not in (0, tally.latency.count)
@@ -169,26 +159,9 @@ def _endpoints_used(phase: PhaseResult) -> Check:
     return Check("endpoints-used", used == len(phase.endpoints), str(used), str(len(phase.endpoints)))
 
 
-def _facts(tally: Tally) -> tuple[object, ...]:
-    """Return what must agree; sums and borders of latencies are left out, for they follow from the samples."""
-    return (
-        tally.ops,
-        tally.bytes,
-        tally.tail_ops,
-        tally.tail_bytes,
-        tally.errors,
-        tally.latency.counts,
-        tally.response.counts,
-    )
-
-
 def _text(tally: Tally) -> str:
     return f"{tally.ops + tally.tail_ops} ops, {tally.bytes + tally.tail_bytes} bytes, {tally.errors} errors"
 
 
-def _name(key: SeriesKey) -> str:
-    return f"{key.op} of {key.agent} at {key.endpoint} in {LABELS[key.bucket]}"
-
-
-def _first(differing: list[str]) -> str:
+def _first(differing: Sequence[str]) -> str:
     return f"; {len(differing)} series differ, the first is {differing[0]}" if differing else ""

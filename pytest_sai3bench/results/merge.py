@@ -1,4 +1,4 @@
-"""From the messages of workers to the result of a phase: the only place where wire vocabulary becomes values."""
+"""From what workers reported to the result of a phase."""
 
 from __future__ import annotations
 
@@ -7,27 +7,17 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.results.latency import Latency
-from pytest_sai3bench.results.model import (
-    AgentReport,
-    ErrorSample,
-    PhaseResult,
-    SeriesKey,
-    Tally,
-    Tick,
-    total_by_key,
-)
+from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, total_by_key
+from pytest_sai3bench.results.reconciliation import sum_ticks
+from pytest_sai3bench.results.sums import Reporter, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-    from pytest_sai3bench.agent.messages import (
-        ErrorWire,
-        LatencyWire,
-        PacingWire,
-        ResultWire,
-        SeriesWire,
-        TickWire,
-    )
+    from pytest_sai3bench.agent.messages import PacingWire, ResultWire
+    from pytest_sai3bench.results.model import SeriesKey, Tally
+    from pytest_sai3bench.results.reconciliation import Halves
+    from pytest_sai3bench.results.ticks import Ticks
 
 NS_PER_S = 1_000_000_000
 
@@ -52,12 +42,13 @@ class WorkerOutcome:
     clock_error_ns: int
     endpoints: tuple[str, ...]
     result: ResultWire | None
-    ticks: tuple[TickWire, ...] = ()
+    ticks: Ticks
     lost_reason: str = ""
 
-    def key(self, op: str, endpoint: int, bucket: int) -> SeriesKey:
-        """Return the identity of a series of this worker."""
-        return SeriesKey(self.agent, self.endpoints[endpoint], op, bucket)
+    @property
+    def reporter(self) -> Reporter:
+        """The worker as its messages have to be read."""
+        return Reporter(self.agent, self.endpoints)
 
 
 def merge_phase(phase: str, endpoints: tuple[str, ...], outcomes: Sequence[WorkerOutcome]) -> PhaseResult:
@@ -68,57 +59,32 @@ def merge_phase(phase: str, endpoints: tuple[str, ...], outcomes: Sequence[Worke
     by_agent: dict[str, list[WorkerOutcome]] = {}
     for outcome in outcomes:
         by_agent.setdefault(outcome.agent, []).append(outcome)
-    items = [item for outcome in outcomes for item in _totals(outcome)]
+    final = _halves(item for outcome in outcomes for item in _totals(outcome))
+    ticked = _halves(item for outcome in outcomes for item in outcome.ticks.sums.tallies())
     return PhaseResult(
         phase=phase,
         endpoints=endpoints,
         agents=tuple(_agent_report(workers) for workers in by_agent.values()),
-        series=total_by_key((key, tally) for section, key, tally in items if section != "warmup"),
-        warmup=total_by_key((key, tally) for section, key, tally in items if section == "warmup"),
+        series=final[1],
+        warmup=final[0],
         errors=_error_samples(outcomes),
-        ticks=_ticks(outcomes),
+        ticked=sum_ticks(ticked, final),
     )
 
 
-def _totals(outcome: WorkerOutcome) -> Iterator[tuple[str, SeriesKey, Tally]]:
-    if outcome.result is not None:
-        yield from _read(outcome, outcome.result["sections"], outcome.result["errors"])
-        return
-    for tick in outcome.ticks:
-        yield from _read(outcome, tick["sections"], tick["errors"])
+def _totals(outcome: WorkerOutcome) -> Iterable[tuple[str, SeriesKey, Tally]]:
+    if outcome.result is None:
+        return outcome.ticks.sums.tallies()
+    sums = Sums()
+    sums.add(outcome.reporter, outcome.result["sections"], outcome.result["errors"])
+    return sums.tallies()
 
 
-def _read(
-    outcome: WorkerOutcome, sections: Mapping[str, Sequence[SeriesWire]], errors: Iterable[ErrorWire]
-) -> Iterator[tuple[str, SeriesKey, Tally]]:
-    for section, series in sections.items():
-        for wire in series:
-            yield section, outcome.key(wire["op"], wire["endpoint"], wire["bucket"]), _tally(section, wire)
-    for error in errors:
-        yield error["section"], outcome.key(error["op"], error["endpoint"], 0), Tally(errors=error["count"])
-
-
-def _tally(section: str, wire: SeriesWire) -> Tally:
-    latency = _latency(wire)
-    response = _latency(wire["response"]) if wire["response"] else Latency()
-    if section == "tail":
-        return Tally(tail_ops=wire["count"], tail_bytes=wire["bytes"], latency=latency, response=response)
-    return Tally(ops=wire["count"], bytes=wire["bytes"], latency=latency, response=response)
-
-
-def _latency(wire: LatencyWire | SeriesWire) -> Latency:
-    return Latency(dict(zip(wire["index"], wire["counts"])), wire["sum_ns"], wire["min_ns"], wire["max_ns"])
-
-
-def _ticks(outcomes: Iterable[WorkerOutcome]) -> tuple[Tick, ...]:
-    groups: dict[tuple[int, str, str], list[tuple[SeriesKey, Tally]]] = {}
-    for outcome in outcomes:
-        for tick in outcome.ticks:
-            for section, key, tally in _read(outcome, tick["sections"], tick["errors"]):
-                groups.setdefault((tick["tick"], outcome.agent, section), []).append((key, tally))
-    return tuple(
-        Tick(agent, second, section, total_by_key(items))
-        for (second, agent, section), items in sorted(groups.items(), key=lambda group: group[0])
+def _halves(items: Iterable[tuple[str, SeriesKey, Tally]]) -> Halves:
+    parts = list(items)
+    return (
+        total_by_key((key, tally) for section, key, tally in parts if section == "warmup"),
+        total_by_key((key, tally) for section, key, tally in parts if section != "warmup"),
     )
 
 
@@ -126,8 +92,7 @@ def _error_samples(outcomes: Iterable[WorkerOutcome]) -> tuple[ErrorSample, ...]
     """Workers of one agent that failed alike make one sample, with the text of the first of them."""
     found: dict[tuple[str, str, str, str, str], tuple[int, str]] = {}
     for outcome in outcomes:
-        sources = [outcome.result] if outcome.result is not None else outcome.ticks
-        for error in (error for source in sources for error in source["errors"]):
+        for error in outcome.ticks.errors if outcome.result is None else outcome.result["errors"]:
             endpoint = outcome.endpoints[error["endpoint"]]
             key = (outcome.agent, endpoint, error["op"], error["kind"], error["section"])
             count, sample = found.get(key, (0, error["sample"]))
@@ -191,14 +156,8 @@ def _lags(pacings: Sequence[PacingWire]) -> Latency:
 
 
 def _ticked_ns(lost: Sequence[WorkerOutcome], sections: Sequence[str]) -> int:
-    """Return the time from which ticks arrived: all that is known of the duration of an agent without a result."""
-    seconds = {
-        tick["tick"]
-        for worker in lost
-        for tick in worker.ticks
-        if any(tick["sections"].get(section) for section in sections)
-    }
-    return len(seconds) * NS_PER_S
+    """Return the time of which ticks tell: all that is known of the duration of an agent without a result."""
+    return max((worker.ticks.span(sections) for worker in lost), default=0) * NS_PER_S
 
 
 def _distinct(texts: Iterable[str]) -> tuple[str, ...]:

@@ -151,16 +151,16 @@ class AgentReport:
 
 
 @dataclass(frozen=True)
-class Tick:
-    """What one agent completed in one second of a phase.
+class TickSum:
+    """What workers reported second by second, added up; ``differing`` names the series for which it is not the result.
 
-    ``second`` counts from the start, ``section`` is ``warmup``, ``measured`` or ``tail``.
+    Operations and bytes are those of all sections: warm-up, window and tail.
     """
 
-    agent: str
-    second: int
-    section: str
-    series: Mapping[SeriesKey, Tally]
+    ops: int = 0
+    bytes: int = 0
+    errors: int = 0
+    differing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class PhaseResult:
     series: Mapping[SeriesKey, Tally]
     warmup: Mapping[SeriesKey, Tally] = field(default_factory=dict)
     errors: tuple[ErrorSample, ...] = ()
-    ticks: tuple[Tick, ...] = ()
+    ticked: TickSum = field(default_factory=TickSum)
 
     @property
     def window_s(self) -> float:

@@ -105,7 +105,7 @@ def test_every_field_of_result_json_is_described(table: Callable[[str, str], lis
         "run": document["run"],
         "phases[]": phase,
         "phases[].series[]": phase["series"][0],
-        "phases[].ticks[]": phase["ticks"][0],
+        "phases[].ticked": phase["ticked"],
         "phases[].errors[]": phase["errors"][0],
         "checks[]": document["checks"][0],
         "verdicts[]": document["verdicts"][0],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _HELLO = {"host": "node", "pid": 42}
+_TICK: dict[str, Any] = {"type": "tick", "stage": 0, "tick": 0, "sections": {}, "errors": []}
 
 
 class _Gateways:
@@ -105,7 +106,7 @@ def test_an_answer_settles_what_is_owed(scene: _Scene) -> None:
         {"type": "rested", "stage": 0},
         {"type": "failed", "stage": 0, "kind": "no-match", "detail": "of the stage before"},
         {"type": "result", "stage": 0, "outcome": "gave-up", "reason": "of the stage before"},
-        {"type": "tick", "stage": 0},
+        _TICK,
     ],
 )
 def test_messages_of_an_earlier_stage_are_not_taken_for_those_of_this_one(
@@ -119,7 +120,7 @@ def test_messages_of_an_earlier_stage_are_not_taken_for_those_of_this_one(
     scene.says("a", type="ready", stage=1)
     scene.members.wait(10, "did not get ready")
 
-    assert (a.answer, a.failure, a.result, a.ticks) == ({"type": "ready", "stage": 1}, None, None, [])
+    assert (a.answer, a.failure, a.result, a.ticks.count) == ({"type": "ready", "stage": 1}, None, None, 0)
     assert scene.members.troubles == []
 
 
@@ -138,15 +139,15 @@ def test_a_new_stage_forgets_the_one_before(scene: _Scene) -> None:
     a = scene["a"]
     a.begin(0)
     scene.members.ask(a, {"type": "start", "at_ns": 1}, "rested")
-    scene.says("a", type="tick", stage=0)
+    scene.says("a", **_TICK)
     scene.says("a", type="result", stage=0, outcome="gave-up", reason="3 errors")
     scene.says("a", type="rested", stage=0)
     scene.members.wait(10, "did not finish")
-    before = (a.trouble, len(a.ticks))
+    before = (a.trouble, a.ticks.count)
     a.begin(1)
 
     assert before == ("a gave up after 3 errors", 1)
-    assert (a.trouble, a.ticks, a.result) == ("", [], None)
+    assert (a.trouble, a.ticks.count, a.result) == ("", 0, None)
 
 
 def test_a_late_answer_means_loss(scene: _Scene) -> None:
@@ -177,12 +178,12 @@ def test_ticks_renew_a_limit_that_bounds_standing_still(scene: _Scene) -> None:
 
     scene.members._take = take_and_wait  # type: ignore[method-assign]
     for _ in range(5):
-        scene.says("a", type="tick", stage=0)
+        scene.says("a", **_TICK)
     scene.says("a", type="alive")
     scene.says("a", type="alive")
     scene.members.wait(10, "did not finish", renewed_by_ticks=True)
 
-    assert (scene.now, len(scene["a"].ticks)) == (1000.0 + 7 * 8, 5)
+    assert (scene.now, scene["a"].ticks.count) == (1000.0 + 7 * 8, 5)
     assert scene.members.troubles == ["a on node (process 42) did not finish within 10 s"]
 
 

@@ -22,7 +22,7 @@ from pytest_sai3bench.results.model import (
     RunResult,
     SeriesKey,
     Tally,
-    Tick,
+    TickSum,
 )
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ phases = st.builds(
     errors=st.lists(st.builds(ErrorSample, texts, texts, texts, texts, counts, texts, texts), max_size=2).map(
         tuple
     ),
-    ticks=st.lists(st.builds(Tick, texts, counts, texts, series), max_size=2).map(tuple),
+    ticked=st.builds(TickSum, counts, counts, counts, st.lists(texts, max_size=2).map(tuple)),
 )
 runs = st.builds(
     RunResult,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.results.checks import check_phase
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.merge import WorkerOutcome, merge_phase
-from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, SeriesKey, Tally, Tick
+from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, SeriesKey, Tally, TickSum
+from pytest_sai3bench.results.sums import Reporter
+from pytest_sai3bench.results.ticks import Ticks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -122,7 +125,7 @@ def outcome(result: ResultWire | None, *ticks: TickWire, agent: str = "a1", work
         clock_error_ns=20_000,
         endpoints=(A, B),
         result=result,
-        ticks=ticks,
+        ticks=Ticks(Reporter(agent, (A, B)), ticks),
     )
 
 
@@ -274,27 +277,60 @@ def test_endpoints_are_counted_per_worker() -> None:
     assert [(key.endpoint, tally.ops) for key, tally in phase.series.items()] == [(A, 1), (B, 1)]
 
 
-def test_ticks_of_the_same_second_add_up_per_agent_and_section() -> None:
+def test_ticks_are_compared_with_the_result_series_by_series() -> None:
     ticks = (
-        tick_wire(1, [("measured", "get", 0, 5, 100), ("warmup", "get", 0, 5, 300)]),
-        tick_wire(1, [("measured", "get", 0, 5, 200)], [error_wire("measured", "get", 0, 1)]),
         tick_wire(0, [("warmup", "get", 0, 5, 400)]),
+        tick_wire(1, [("measured", "get", 0, 5, 100), ("warmup", "get", 0, 5, 300)]),
+        tick_wire(1, [("tail", "get", 0, 5, 200)], [error_wire("measured", "get", 0, 1)]),
+    )
+    said: list[Event] = [
+        ("warmup", "get", 0, 5, 300),
+        ("warmup", "get", 0, 5, 400),
+        ("measured", "get", 0, 5, 100),
+        ("tail", "get", 0, 5, 200),
+    ]
+    errors = [error_wire("measured", "get", 0, 1)]
+
+    def ticked(*seen: Event, errors: Iterable[ErrorWire] = errors) -> TickSum:
+        return merge_phase("workload", (A, B), [outcome(result_wire(seen, errors), *ticks)]).ticked
+
+    assert ticked(*said) == TickSum(4, 20, 1)
+    assert ticked(*said[1:]) == TickSum(4, 20, 1, (f"warmup get of a1 at {A} in 1B-8KiB",))
+    assert ticked(*said[:3], ("measured", "get", 0, 5, 200)).differing == (f"get of a1 at {A} in 1B-8KiB",)
+    assert ticked(*said[:3], ("tail", "get", 0, 5, 201)).differing == (f"get of a1 at {A} in 1B-8KiB",)
+    assert ticked(*said, errors=()).differing == (f"get of a1 at {A} in zero",)
+    assert ticked(*said, ("measured", "put", 1, 0, 1)).differing == (f"put of a1 at {B} in zero",)
+
+
+def test_ticks_of_workers_of_one_agent_are_compared_together() -> None:
+    first = outcome(
+        result_wire([("measured", "get", 0, 5, 100)]), tick_wire(0, [("measured", "get", 0, 5, 200)])
+    )
+    second = outcome(
+        result_wire([("measured", "get", 0, 5, 200)]),
+        tick_wire(0, [("measured", "get", 0, 5, 100)]),
+        worker=1,
     )
 
-    phase = merge_phase("workload", (A, B), [outcome(result_wire(), *ticks)])
+    assert merge_phase("workload", (A, B), [first, second]).ticked == TickSum(2, 10, 0)
 
-    key = SeriesKey("a1", A, "get", 1)
-    failed = SeriesKey("a1", A, "get", 0)
-    assert phase.ticks == (
-        Tick("a1", 0, "warmup", {key: Tally(ops=1, bytes=5, latency=Latency.of([400]))}),
-        Tick(
-            "a1",
-            1,
-            "measured",
-            {failed: Tally(errors=1), key: Tally(ops=2, bytes=10, latency=Latency.of([100, 200]))},
-        ),
-        Tick("a1", 1, "warmup", {key: Tally(ops=1, bytes=5, latency=Latency.of([300]))}),
-    )
+
+def test_ticks_need_no_more_memory_when_there_are_more_of_them() -> None:
+    ticks = Ticks(Reporter("a1", (A, B)))
+    event: Event = ("measured", "get", 0, 5, 100)
+
+    def size() -> int:
+        return len(pickle.dumps(ticks))
+
+    ticks.add(tick_wire(0, [event], [error_wire("measured", "get", 0, 1, "the first")]))
+    ticks.add(tick_wire(100_000, [event], [error_wire("measured", "get", 0, 1_000_000)]))
+    before = size()
+    for number in range(1, 500):
+        ticks.add(tick_wire(number, [event], [error_wire("measured", "get", 0, 1, f"text {number}")]))
+
+    assert size() - before <= 8
+    assert (ticks.count, ticks.span(["measured"])) == (501, 100_001)
+    assert ticks.errors == [error_wire("measured", "get", 0, 1_000_000 + 500, "the first")]
 
 
 def test_of_a_lost_worker_the_ticks_are_what_counts() -> None:
