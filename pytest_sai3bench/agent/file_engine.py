@@ -12,6 +12,7 @@ from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
+from .balance import FAILED
 from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
 from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
 from .file_puts import FileMaker
@@ -206,7 +207,7 @@ class _Lane(threading.Thread):
         self._recorder.flush()
 
     def _work(self) -> None:
-        take, (acquire, release) = self._load.source.take, self._load.balancer
+        take, (acquire, release, _) = self._load.source.take, self._load.balancer
         policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
         record, roots, endpoints = self._recorder.record, self._roots, len(self._roots)
         pacer, due = self._load.pacer, 0
@@ -224,11 +225,11 @@ class _Lane(threading.Thread):
                 return
             attempt = 0
             while True:
-                endpoint = acquire()
+                endpoint = acquire(task)
                 try:
                     size, began = self._perform(task, roots[endpoint])
                 except OSError as error:
-                    release(endpoint)
+                    release(endpoint, FAILED)
                     now = monotonic_ns()
                     delay_ns = self._failed(task, endpoint, now, attempt, error)
                     if delay_ns < 0:
@@ -239,7 +240,7 @@ class _Lane(threading.Thread):
                     attempt += 1
                 else:
                     now = monotonic_ns()
-                    release(endpoint)
+                    release(endpoint, now - began)
                     base = series_base(task[0] & KIND_MASK, endpoint, endpoints)
                     record(base, now, now - began, size)
                     if due:
@@ -263,7 +264,7 @@ class _Lane(threading.Thread):
 
     def _perform(self, task: Task, root: str) -> tuple[int, int]:
         """Carry the operation out; return bytes moved and the instant at which it began."""
-        op, key, size, shape = task
+        op, key, size, shape, _ = task
         path = root + key
         if op & KIND_MASK == PUT:
             self._payload.begin(object_number(key), size, shape or PLAIN)

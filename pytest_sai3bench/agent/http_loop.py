@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
+from .balance import FAILED
 from .connection import CONNECTING, IDLE, ConnectionFailed, name_error
 from .connections import Connections
 from .messages import GET, LIST
@@ -89,7 +90,7 @@ class HttpLoop:
         Returns the number of operations that a stop cut off.
         """
         self._take = load.source.take
-        self._acquire, self._release = load.balancer
+        self._acquire, self._release, _ = load.balancer
         self._policy = load.policy
         self._recorder = Recorder(load.window, load.done)
         self._record = self._recorder.record
@@ -187,7 +188,7 @@ class HttpLoop:
         self._busy -= 1
 
     def _begin(self, task: Task, attempt: int, connection: Connection | None, due: int = 0) -> None:
-        endpoint = self._acquire()
+        endpoint = self._acquire(task)
         if connection is None or connection.endpoint != endpoint:
             if connection is not None:
                 self._rest(connection)
@@ -198,7 +199,7 @@ class HttpLoop:
                 try:
                     connection = self._connections.connect(endpoint)
                 except OSError as error:
-                    self._release(endpoint)
+                    self._release(endpoint, FAILED)
                     self._count_failure(task, attempt, due, endpoint, name_error(error))
                     return
         connection.task = task
@@ -326,7 +327,7 @@ class HttpLoop:
             connection.payload = None
         connection.token = ""
         if connection.status >= 300:
-            self._release(endpoint)
+            self._release(endpoint, FAILED)
             text = describe_error(connection.status, connection.body)
             self._connections.leave(connection)
             self._count_failure(
@@ -339,7 +340,7 @@ class HttpLoop:
             )
             return
         if connection.check is not None and (problem := connection.check.finish()):
-            self._release(endpoint)
+            self._release(endpoint, FAILED)
             self._connections.leave(connection)
             self._count_failure(task, connection.attempt, connection.due_ns, endpoint, problem)
             return
@@ -353,10 +354,11 @@ class HttpLoop:
                 return
         size = connection.size if op == GET else task[2]
         base = series_base(op, endpoint, self._endpoints)
-        self._record(base, now, now - connection.began_ns, size)
+        latency_ns = now - connection.began_ns
+        self._record(base, now, latency_ns, size)
         if connection.due_ns:
             self._recorder.respond(base, size, now - connection.due_ns)
-        self._release(endpoint)
+        self._release(endpoint, latency_ns)
         connection.began_ns = 0
         if connection.close:
             self._drop(connection)
@@ -375,7 +377,7 @@ class HttpLoop:
             self._repeat(connection)
             return
         self._drop(connection)
-        self._release(endpoint)
+        self._release(endpoint, FAILED)
         self._count_failure(task, attempt, connection.due_ns, endpoint, name_error(error))
 
     def _repeat(self, connection: Connection) -> None:
@@ -386,7 +388,7 @@ class HttpLoop:
         try:
             again = self._connections.connect(endpoint)
         except OSError as error:
-            self._release(endpoint)
+            self._release(endpoint, FAILED)
             self._count_failure(task, attempt, connection.due_ns, endpoint, name_error(error))
             return
         again.due_ns = connection.due_ns
@@ -431,7 +433,7 @@ class HttpLoop:
                 continue
             if self._stop_ns and now - self._stop_ns > 1_000_000_000:
                 self._cut_off += 1
-                self._release(connection.endpoint)
+                self._release(connection.endpoint, FAILED)
                 self._drop(connection)
                 self._busy -= 1
             elif connection.state == CONNECTING and now - connection.opened_ns > self._connect_timeout_ns:

@@ -32,7 +32,7 @@ class Outgoing:
         """Return the first bytes of the request for the connection's task; a large body follows from its payload."""
         task = connection.task
         assert task is not None
-        op, key, size, shape = task
+        op, key, size, shape, _ = task
         requests = self._requests[connection.endpoint]
         if op == GET:
             connection.expect(check=Check(self._checker, key, size, shape) if shape else None)

@@ -31,8 +31,11 @@ _SCATTER = 0x9E3779B97F4A7C15
 
 # One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`) and key relative to the endpoint; for
 # PUTs size in bytes and shape of the data (None for plain), for GETs the same of what must come back (None for whatever
-# does). A bare tuple, since making one costs a tenth of making anything with names.
-Task = tuple[int, str, int, "Shape | None"]
+# does); last the endpoint on which it has to be done, or `ANYWHERE`. A bare tuple, since making one costs a tenth of
+# making anything with names.
+Task = tuple[int, str, int, "Shape | None", int]
+
+ANYWHERE = -1
 
 
 class Created(NamedTuple):
@@ -71,7 +74,7 @@ class _Reads(_Entry):
         self._random = rng.random
 
     def draw(self) -> Task | None:
-        return (self.op, self._pool[int(self._random() * self._length)], 0, None)
+        return (self.op, self._pool[int(self._random() * self._length)], 0, None, ANYWHERE)
 
 
 class _VerifiedReads(_Entry):
@@ -88,7 +91,7 @@ class _VerifiedReads(_Entry):
         parsed = parse_numbered(key)
         assert parsed is not None
         objects = self._numbered[parsed[0]]
-        return (self.op, key, objects.size(key), objects.shape)
+        return (self.op, key, objects.size(key), objects.shape, ANYWHERE)
 
 
 class _Lists(_Entry):
@@ -96,7 +99,7 @@ class _Lists(_Entry):
 
     def __init__(self, op: str, folder: str) -> None:
         super().__init__(op)
-        self._task = (self.op, folder, 0, None)
+        self._task = (self.op, folder, 0, None, ANYWHERE)
 
     def draw(self) -> Task | None:
         return self._task
@@ -116,7 +119,7 @@ class _Deletes(_Entry):
         position = self._next()
         if position >= len(self._order):
             return None
-        return (self.op, self._pool[self._order[position]], 0, None)
+        return (self.op, self._pool[self._order[position]], 0, None, ANYWHERE)
 
 
 class _Puts(_Entry):
@@ -132,7 +135,7 @@ class _Puts(_Entry):
 
     def draw(self) -> Task | None:
         name = scattered_name(self._folder, self._base, next(self._counter))
-        return (self.op, name, self._size(), self._shape)
+        return (self.op, name, self._size(), self._shape, ANYWHERE)
 
     def created(self) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.
@@ -252,7 +255,7 @@ class Missing:
         if position >= len(self._numbers):
             return None
         name = numbered_name(self.stem, self._numbers[position])
-        return (PUT | self._numbered.how, name, self._numbered.size(name), self._numbered.shape)
+        return (PUT | self._numbered.how, name, self._numbered.size(name), self._numbered.shape, ANYWHERE)
 
     def issued(self) -> array[int]:
         """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
@@ -277,7 +280,7 @@ class Removals:
         position = self._next()
         for length, name in self._parts:
             if position < length:
-                return (DELETE, name(position), 0, None)
+                return (DELETE, name(position), 0, None, ANYWHERE)
             position -= length
         return None
 

@@ -23,6 +23,7 @@ from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.agent.recorder import NEVER_NS, Totals, Window
 from pytest_sai3bench.agent.s3_requests import S3Requests
 from pytest_sai3bench.agent.sigv4 import Credentials
+from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.agent.stages import Worker
 from pytest_sai3bench.plan import model
 
@@ -342,7 +343,7 @@ class Listed:
 
     def take(self) -> Task | None:
         task = next(self._tasks, None)
-        return (*task[:3], task[3] if len(task) > 3 else None) if task else None
+        return (*task[:3], task[3] if len(task) > 3 else None, ANYWHERE) if task else None
 
 
 @dataclass
@@ -388,16 +389,16 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             policy = ErrorPolicy(rules.to_wire(), Random(1))
             balancer, in_flight = make_balancer(strategy, len(places), 0, threads=False), Counter[int]()
 
-            def acquire() -> int:
-                endpoint = balancer.acquire()
+            def acquire(task: Task) -> int:
+                endpoint = balancer.acquire(task)
                 in_flight[endpoint] += 1
                 return endpoint
 
-            def release(endpoint: int) -> None:
+            def release(endpoint: int, latency_ns: int) -> None:
                 in_flight[endpoint] -= 1
-                balancer.release(endpoint)
+                balancer.release(endpoint, latency_ns)
 
-            counted = Balancer(acquire, release)
+            counted = Balancer(acquire, release, balancer.choose_among)
             window = Window(began_ns, began_ns, min(end_ns, began_ns + duration_ns))
             pacer = Pacer(make_schedule(rate.to_wire(), began_ns, Random(1)), window) if rate else None
             cut_off = loop.run(Load(Listed(tasks), window, reins.done, counted, policy, reins, pacer))

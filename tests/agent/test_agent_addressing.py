@@ -11,6 +11,7 @@ import pytest
 
 from pytest_sai3bench.agent.messages import GET, STAT
 from pytest_sai3bench.agent.s3_requests import S3Requests, quote_key
+from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.embedded import seaweedfs, server
 from pytest_sai3bench.plan.model import Endpoint, Origin, StagePlan
 
@@ -132,7 +133,7 @@ def round_trip(
         listed = list(run.worker.engine.names("", recursive=True))
         assert sorted(listed) == sorted(map(quote_key, _KEYS))
         prepare = run.worker.prepare
-        tasks = iter([(op, key, 0, None) for key in listed for op in (GET, STAT)])
+        tasks = iter([(op, key, 0, None, ANYWHERE) for key in listed for op in (GET, STAT)])
         monkeypatch.setattr(
             run.worker, "prepare", lambda *more: prepare(*more)._replace(source=_Tasks(tasks))
         )

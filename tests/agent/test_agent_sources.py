@@ -16,7 +16,7 @@ from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, 
 from pytest_sai3bench.agent.payload import PLAIN, Shape
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
 from pytest_sai3bench.agent.sizes import size_by_name
-from pytest_sai3bench.agent.sources import Chain, Missing, Mix, Numbered, Removals
+from pytest_sai3bench.agent.sources import ANYWHERE, Chain, Missing, Mix, Numbered, Removals
 from pytest_sai3bench.plan.model import DataPlan, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_reads_take_any_object_again_and_again() -> None:
     mix = make_mix((operation("get"), pool))
     counts = Counter(mix.take() for _ in range(DRAWS))
 
-    assert set(counts) == {(GET, pool[position], 0, None) for position in range(20)}
+    assert set(counts) == {(GET, pool[position], 0, None, ANYWHERE) for position in range(20)}
     assert all(abs(count - DRAWS / 20) <= 5 * math.sqrt(DRAWS / 20) for count in counts.values())
 
 
@@ -97,17 +97,17 @@ def test_verified_reads_say_what_must_come_back() -> None:
     mix = make_mix((replace(operation("get"), verify=True), pool_of(20)))
     names = [numbered_name("data/prepared-", number) for number in range(20)]
     tasks = {mix.take() for _ in range(1000)}
-    assert tasks == {(GET, name, len(name), Shape(dedup=2)) for name in names}
+    assert tasks == {(GET, name, len(name), Shape(dedup=2), ANYWHERE) for name in names}
 
 
 def test_a_list_takes_its_folder_and_a_put_is_new_every_time() -> None:
     mix = make_mix((operation("list", path="data/"), None), (operation("put", path="new"), None))
     tasks = [mix.take() for _ in range(2000)]
 
-    assert {task for task in tasks if task and task[0] == LIST} == {(LIST, "data/", 0, None)}
+    assert {task for task in tasks if task and task[0] == LIST} == {(LIST, "data/", 0, None, ANYWHERE)}
     puts = [task for task in tasks if task and task[0] == PUT]
     assert len({key for _, key, *_ in puts}) == len(puts) > 800
-    assert all(key.startswith("new/obj_") and size == 1000 for _, key, size, _ in puts)
+    assert all(key.startswith("new/obj_") and size == 1000 for _, key, size, *_ in puts)
 
 
 @settings(deadline=None)
@@ -199,7 +199,7 @@ def test_removals_name_exactly_what_was_issued(sets: list[int], puts: int, prepa
     tasks = list(rest_of(removals))
 
     assert removals.total == len(tasks)
-    assert Counter(tasks) == Counter((DELETE, key, 0, None) for _, key, _, _ in issued)
+    assert Counter(tasks) == Counter((DELETE, key, 0, None, ANYWHERE) for _, key, *_ in issued)
 
 
 def test_missing_objects_come_in_order_one_set_after_the_other() -> None:
@@ -212,16 +212,18 @@ def test_missing_objects_come_in_order_one_set_after_the_other() -> None:
         ]
     )
     assert list(rest_of(chain)) == [
-        (PUT, "a/prepared-00000001.dat", 23, PLAIN),
-        (PUT, "a/prepared-00000005.dat", 23, PLAIN),
-        (PUT, "b/deletable-100000000.dat", 25, zeros),
+        (PUT, "a/prepared-00000001.dat", 23, PLAIN, ANYWHERE),
+        (PUT, "a/prepared-00000005.dat", 23, PLAIN, ANYWHERE),
+        (PUT, "b/deletable-100000000.dat", 25, zeros, ANYWHERE),
     ]
 
 
 def test_puts_say_what_their_data_are_like() -> None:
     plan = replace(operation("put", 1, "x/"), data=DataPlan(dedup=3, compress=2))
     mix = make_mix((plan, None))
-    assert {task and task[2:] for task in (mix.take() for _ in range(5))} == {(1000, Shape(False, 3, 2))}
+    assert {task and task[2:] for task in (mix.take() for _ in range(5))} == {
+        (1000, Shape(False, 3, 2), ANYWHERE)
+    }
 
 
 @pytest.mark.parametrize("kind", ["uniform", "lognormal"])
