@@ -35,12 +35,12 @@ _EFFECTS: dict[dialect.Effect, tuple[str, str]] = {
 
 def describe_suite() -> str:
     """Return the reference as Markdown: one table for each section, then those of keys without effect."""
-    parts = [_describe_section(places, section) for section, places in _places().items()]
+    parts = [_describe_section(places, section) for section, places in section_places().items()]
     parts += [_describe_inactive(effect) for effect in _EFFECTS]
     return "\n".join(parts)
 
 
-def _places() -> dict[type[Section], list[str]]:
+def section_places() -> dict[type[Section], list[str]]:
     """Return every section with the places where it can stand, in the order of the keys that lead there."""
     places: dict[type[Section], list[str]] = {}
     waiting: list[tuple[type[Section], str]] = [(Suite, "")]

@@ -22,13 +22,13 @@ _NAME = re.compile(r"[A-Za-z0-9_.=-]+")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
-def _one_value(what: str, parse: Callable[[Any], _Value]) -> BeforeValidator:
+def _one_value(what: str, parse: Callable[[Any], _Value], *, written: Any = int | str) -> BeforeValidator:
     def read(value: object) -> _Value:
         if value is None or isinstance(value, (dict, tuple)):
             raise ValueError(f"{found(value)} is not {what}: expected one value")
         return parse(value)
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=written)
 
 
 def _processes(value: object) -> object:
@@ -64,7 +64,7 @@ def _choice(what: str, spellings: Mapping[str, str]) -> BeforeValidator:
             raise ValueError(unknown(what, value, tuple(dict.fromkeys(spellings.values()))))
         return word
 
-    return BeforeValidator(read)
+    return BeforeValidator(read, json_schema_input_type=Literal[tuple(spellings)])
 
 
 def _name(text: str) -> str:
@@ -108,8 +108,8 @@ Size = Annotated[int, _one_value("a size", units.parse_size)]
 PositiveSize = Annotated[Size, Field(ge=1)]
 Count = Annotated[int, _one_value("a count", units.parse_count)]
 PositiveCount = Annotated[Count, Field(ge=1)]
-Processes = Annotated[Literal["auto"] | int, BeforeValidator(_processes)]
-Duration = Annotated[float, _one_value("a duration", units.parse_duration)]
+Processes = Annotated[Literal["auto"] | int, BeforeValidator(_processes, json_schema_input_type=int | str)]
+Duration = Annotated[float, _one_value("a duration", units.parse_duration, written=float | str)]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 Iops = Annotated[Literal["max"] | int, _one_value("a rate", _iops)]
 Distribution = Annotated[

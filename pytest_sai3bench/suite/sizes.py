@@ -69,5 +69,5 @@ def _read_one_size(value: object) -> object:
 
 SizeSpec = Annotated[
     Annotated[Fixed | Uniform | Lognormal, Field(discriminator="type")],
-    BeforeValidator(_read_one_size),
+    BeforeValidator(_read_one_size, json_schema_input_type=Fixed | Uniform | Lognormal | int | str),
 ]

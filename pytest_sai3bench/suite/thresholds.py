@@ -36,4 +36,4 @@ def _read_text(value: object) -> object:
     raise ValueError(f"{found(value)} is not a threshold: expected {_RULE}, or a mapping with 'rule'")
 
 
-Rule = Annotated[Threshold, BeforeValidator(_read_text)]
+Rule = Annotated[Threshold, BeforeValidator(_read_text, json_schema_input_type=Threshold | str)]
