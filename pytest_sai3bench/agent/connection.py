@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from .poller import READ, WRITE
@@ -39,8 +40,8 @@ class Connection:
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
     not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept),
     ``close`` and ``head`` (of an error) describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
-    clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0); ``token`` is the next page of a
-    LIST. ``fresh`` is True until an answer came: a
+    clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0), ``first_ns`` when the first byte of
+    its answer had arrived (0 when that was the whole answer); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a
     connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
     once sending had to wait for something to arrive, or the other way round, which only TLS does.
     """
@@ -64,6 +65,7 @@ class Connection:
         "due_ns",
         "endpoint",
         "fd",
+        "first_ns",
         "fresh",
         "head",
         "opened_ns",
@@ -89,6 +91,7 @@ class Connection:
         self.base = 0
         self.began_ns = 0
         self.due_ns = 0
+        self.first_ns = 0
         self.opened_ns = 0
         self.token = ""
         self.pending: memoryview | None = None
@@ -123,6 +126,7 @@ class Connection:
         """Prepare for the answer to a new request; ``keep`` its body, ``check`` it, or only count it."""
         self.check = check
         self.state = HEAD
+        self.first_ns = 0
         self.touched = False
         self._bodiless = bodiless
         self._keep = keep
@@ -183,6 +187,7 @@ class Connection:
                     self.state = IDLE
                     self.fresh = self.close = False
                     return True
+            self.first_ns = monotonic_ns()
             return self._take_heads(view[:count])
         if self.state == BODY:
             return self._take_body(view[:count])
@@ -207,7 +212,8 @@ class Connection:
                 self._left = length
                 self.state = BODY
                 return self._take_body(data)
-            # Another 1xx says nothing yet: the real answer follows.
+            # Another 1xx says nothing yet: the real answer follows, or begins here.
+            self.first_ns = monotonic_ns() if data else 0
         if len(data) >= LONGEST_HEAD:
             raise BadResponse(f"the answer's head is longer than {LONGEST_HEAD} bytes")
         self._partial = bytes(data)

@@ -49,11 +49,13 @@ class Engine(Protocol):
     """Carries out operations on the endpoints of one plan.
 
     Names and keys are relative to an endpoint and in the form that the engine itself yields (percent-encoded for S3).
-    `RequestFailed` is raised where the storage does not answer as it should.
+    `RequestFailed` is raised where the storage does not answer as it should. ``times_first_byte`` says whether it knows
+    when the first byte of a get arrived.
     """
 
     read_sink: str
     threads: bool
+    times_first_byte: bool
 
     def check(self, *, write: bool) -> list[CheckWire]:
         """Try every endpoint; ``write`` asks whether objects can be made, too."""

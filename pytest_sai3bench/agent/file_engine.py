@@ -45,6 +45,7 @@ class FileEngine:
     """Implements `engine.Engine` for ``file://`` and ``direct://`` endpoints."""
 
     threads = True
+    times_first_byte = False
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan

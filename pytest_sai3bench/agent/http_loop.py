@@ -355,7 +355,11 @@ class HttpLoop:
         size = connection.size if op == GET else task[2]
         base = series_base(op, endpoint, self._endpoints)
         latency_ns = now - connection.began_ns
-        self._record(base, now, latency_ns, size)
+        if connection.first_ns and op == GET:
+            first_ns = connection.first_ns - connection.began_ns
+            self._recorder.record_pieces(base, now, latency_ns, size, first_ns)
+        else:
+            self._record(base, now, latency_ns, size)
         if connection.due_ns:
             self._recorder.respond(base, size, now - connection.due_ns)
         self._release(endpoint, latency_ns)

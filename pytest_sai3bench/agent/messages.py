@@ -33,7 +33,7 @@ result, stay for the next stage) and ``failed`` (agent → controller: this stag
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 
 class LatencyWire(TypedDict):
@@ -51,6 +51,8 @@ class SeriesWire(TypedDict):
 
     ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`. ``count`` is their sum. These are
     latencies from the send; ``response`` are those from the instant at which operations were due, None without a rate.
+    ``ttfb`` are those from the send to the first byte of the answer: None where they are not known, ``latency`` where
+    every answer came in one piece, so that they are the same.
     """
 
     op: str
@@ -64,6 +66,7 @@ class SeriesWire(TypedDict):
     index: list[int]
     counts: list[int]
     response: LatencyWire | None
+    ttfb: LatencyWire | Literal["latency"] | None
 
 
 class PacingWire(TypedDict):

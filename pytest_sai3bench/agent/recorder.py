@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .buckets import UPPER_BYTES
 from .hdr import HIGHEST_NS, index_of
-from .messages import OPERATIONS
+from .messages import GET, OPERATIONS
 
 if TYPE_CHECKING:
     from collections import deque
+    from typing import Literal
 
     from .messages import ErrorWire, LatencyWire, SeriesWire
 
@@ -49,16 +50,20 @@ class Series:
 class Segment:
     """What happened in one piece of time: series by key, failures by (operation, endpoint, kind).
 
-    ``responses`` has the latencies from the instants at which operations were due, by the keys of ``series``.
+    ``responses`` has the latencies from the instants at which operations were due, by the keys of ``series``. Gets whose
+    answers came in several pieces are not in ``series`` but in ``pieces``, and ``firsts`` has the times to their first
+    bytes. Those of all others are their latencies: first and last byte came together.
     """
 
-    __slots__ = ("errors", "responses", "section", "series", "tick")
+    __slots__ = ("errors", "firsts", "pieces", "responses", "section", "series", "tick")
 
     def __init__(self, section: str, tick: int) -> None:
         self.section = section
         self.tick = tick
         self.series: dict[int, Series] = {}
         self.responses: dict[int, Series] = {}
+        self.pieces: dict[int, Series] = {}
+        self.firsts: dict[int, Series] = {}
         self.errors: dict[tuple[int, int, str], tuple[int, str]] = {}
 
 
@@ -121,16 +126,15 @@ class Recorder:
 
     def respond(self, base: int, size_bytes: int, response_ns: int) -> None:
         """Add to the success that was just recorded how long it took from the instant at which it was due."""
+        _count(self._segment.responses, base + bisect_left(UPPER_BYTES, size_bytes), response_ns)
+
+    def record_pieces(self, base: int, now_ns: int, latency_ns: int, size_bytes: int, first_ns: int) -> None:
+        """Count one get like `record`, whose answer came in several pieces, the first of them after ``first_ns``."""
+        if now_ns >= self._border_ns:
+            self.roll(now_ns)
         key = base + bisect_left(UPPER_BYTES, size_bytes)
-        responses = self._segment.responses
-        series = responses.get(key)
-        if series is None:
-            series = responses[key] = Series()
-        series.sum_ns += response_ns
-        series.max_ns = max(series.max_ns, response_ns)
-        series.min_ns = min(series.min_ns, response_ns)
-        index = index_of(response_ns)
-        series.counts[index] = series.counts.get(index, 0) + 1
+        _count(self._segment.pieces, key, latency_ns).bytes += size_bytes
+        _count(self._segment.firsts, key, first_ns)
 
     def fail(self, op: int, endpoint: int, now_ns: int, kind: str, text: str) -> None:
         """Count one failed attempt."""
@@ -152,7 +156,7 @@ class Recorder:
 
     def flush(self) -> None:
         """Hand over what is there; only the owning thread may call it, or another one while that one hangs."""
-        if self._segment.series or self._segment.errors:
+        if self._segment.series or self._segment.pieces or self._segment.errors:
             self._done.append(self._segment)
         self._segment = Segment(self._segment.section, self._segment.tick)
         self._series = self._segment.series
@@ -164,18 +168,21 @@ def series_base(op: int, endpoint: int, endpoints: int) -> int:
 
 
 class Totals:
-    """Sum of segments by section, in the form of messages."""
+    """Sum of segments by section, in the form of messages; gets of some engines have a time to first byte."""
 
-    def __init__(self, endpoints: int) -> None:
+    def __init__(self, endpoints: int, *, times_first_byte: bool = False) -> None:
         self._endpoints = endpoints
-        self.series: dict[str, dict[int, Series]] = {}
-        self._responses: dict[str, dict[int, Series]] = {}
+        self._times_first_byte = times_first_byte
+        self._sections: dict[str, Segment] = {}
         self.errors: dict[tuple[str, int, int, str], tuple[int, str]] = {}
 
     def add(self, segment: Segment) -> None:
         """Take a finished segment in."""
-        _add(self.series.setdefault(segment.section, {}), segment.series)
-        _add(self._responses.setdefault(segment.section, {}), segment.responses)
+        whole = self._sections.setdefault(segment.section, Segment(segment.section, 0))
+        _add(whole.series, segment.series)
+        _add(whole.responses, segment.responses)
+        _add(whole.pieces, segment.pieces)
+        _add(whole.firsts, segment.firsts)
         for (op, endpoint, kind), (count, text) in segment.errors.items():
             before, sample = self.errors.get((segment.section, op, endpoint, kind), (0, text))
             self.errors[segment.section, op, endpoint, kind] = (before + count, sample)
@@ -183,11 +190,8 @@ class Totals:
     def sections_wire(self) -> dict[str, list[SeriesWire]]:
         """Return all series as builtins."""
         return {
-            section: [
-                self._series_wire(key, series, self._responses[section].get(key))
-                for key, series in sorted(table.items())
-            ]
-            for section, table in self.series.items()
+            section: [self._series_wire(key, whole) for key in sorted({*whole.series, *whole.pieces})]
+            for section, whole in self._sections.items()
         }
 
     def errors_wire(self) -> list[ErrorWire]:
@@ -204,9 +208,10 @@ class Totals:
             for (section, op, endpoint, kind), (count, sample) in sorted(self.errors.items())
         ]
 
-    def _series_wire(self, key: int, series: Series, response: Series | None) -> SeriesWire:
+    def _series_wire(self, key: int, whole: Segment) -> SeriesWire:
         place, bucket = divmod(key, BUCKETS)
         op, endpoint = divmod(place, self._endpoints)
+        series, response = _sum(key, whole.series, whole.pieces), whole.responses.get(key)
         index = sorted(series.counts)
         return {
             "op": OPERATIONS[op],
@@ -220,7 +225,38 @@ class Totals:
             "index": index,
             "counts": [series.counts[i] for i in index],
             "response": _latency_wire(response) if response else None,
+            "ttfb": self._ttfb_wire(key, whole) if op == GET and self._times_first_byte else None,
         }
+
+    @staticmethod
+    def _ttfb_wire(key: int, whole: Segment) -> LatencyWire | Literal["latency"]:
+        if key not in whole.pieces:
+            return "latency"
+        return _latency_wire(_sum(key, whole.series, whole.firsts))
+
+
+def _count(table: dict[int, Series], key: int, ns: int) -> Series:
+    """Add one sample to a series and return it."""
+    series = table.get(key)
+    if series is None:
+        series = table[key] = Series()
+    series.sum_ns += ns
+    series.max_ns = max(series.max_ns, ns)
+    series.min_ns = min(series.min_ns, ns)
+    index = index_of(ns)
+    series.counts[index] = series.counts.get(index, 0) + 1
+    return series
+
+
+def _sum(key: int, *tables: dict[int, Series]) -> Series:
+    """Return all samples of one key."""
+    found = [table[key] for table in tables if key in table]
+    if len(found) == 1:
+        return found[0]
+    series = Series()
+    for part in found:
+        series.add(part)
+    return series
 
 
 def _add(table: dict[int, Series], more: dict[int, Series]) -> None:

@@ -29,6 +29,7 @@ class S3Engine:
     """Implements `engine.Engine` for ``s3://`` endpoints."""
 
     threads = False
+    times_first_byte = True
 
     def __init__(
         self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None

@@ -9,8 +9,9 @@ import sys
 import time
 import traceback
 from collections import deque
+from functools import partial
 from time import monotonic_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from . import PROTOCOL
 from .link import Alone
@@ -133,7 +134,8 @@ class _Conversation:
         assert self._worker is not None
         assert self._prepared is not None
         prepared, self._prepared = self._prepared, None
-        reins = _Reins(self._link, prepared.number, len(self._worker.plan["endpoints"]))
+        endpoints, timed = len(self._worker.plan["endpoints"]), self._worker.engine.times_first_byte
+        reins = _Reins(self._link, prepared.number, partial(Totals, endpoints, times_first_byte=timed))
         while not reins.check(monotonic_ns()) and (wait_ns := at_ns - monotonic_ns()) > 0:
             time.sleep(min(wait_ns, _PATIENCE_NS) / 1e9)
         result = self._worker.run(prepared, at_ns, reins, reins.done, reins.totals)
@@ -149,12 +151,12 @@ class _Conversation:
 class _Reins:
     """Implements `engine.Control`: sends ticks, listens for an abort."""
 
-    def __init__(self, link: Link, stage: int, endpoints: int) -> None:
+    def __init__(self, link: Link, stage: int, make_totals: Callable[[], Totals]) -> None:
         self.done: deque[Segment] = deque()
-        self.totals = Totals(endpoints)
+        self.totals = make_totals()
         self._link = link
         self._stage = stage
-        self._endpoints = endpoints
+        self._make_totals = make_totals
         self._stopped = False
 
     def check(self, now_ns: int) -> bool:  # noqa: ARG002 - the clock of the protocol
@@ -180,7 +182,7 @@ class _Reins:
         while self.done:
             segment = self.done.popleft()
             self.totals.add(segment)
-            deltas.setdefault(segment.tick, Totals(self._endpoints)).add(segment)
+            deltas.setdefault(segment.tick, self._make_totals()).add(segment)
         for tick, delta in deltas.items():
             self._link.send(
                 {

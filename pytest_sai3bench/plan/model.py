@@ -339,3 +339,8 @@ class RunPlan:
             for endpoint in worker.endpoints:
                 seen.setdefault(endpoint.uri, endpoint)
         return tuple(seen.values())
+
+    @property
+    def times_first_byte(self) -> bool:
+        """Whether somewhere the time to the first byte of a get is measured."""
+        return any(endpoint.scheme == "s3" for endpoint in self.endpoints)

@@ -136,6 +136,7 @@ def _series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
             "errors": tally.errors,
             **_latency_to_json(tally.latency),
             "response": _latency_to_json(tally.response) if tally.response.counts else None,
+            "ttfb": _ttfb_to_json(tally),
         }
         for key, tally in series.items()
     ]
@@ -151,6 +152,7 @@ def _series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
             one["errors"],
             _latency(one),
             _latency(one["response"]) if one.get("response") else Latency(),
+            _ttfb(one),
         )
         for one in documents
     }
@@ -163,6 +165,20 @@ def _latency_to_json(latency: Latency) -> Document:
         "max_ns": latency.max_ns,
         "hdr": encode(latency),
     }
+
+
+def _ttfb_to_json(tally: Tally) -> Document | str | None:
+    if not tally.ttfb.counts:
+        return None
+    # Of small objects, first and last byte arrive together: no need to write the same twice.
+    return "latency" if tally.ttfb == tally.latency else _latency_to_json(tally.ttfb)
+
+
+def _ttfb(one: Document) -> Latency:
+    ttfb = one.get("ttfb")
+    if not ttfb:
+        return Latency()
+    return _latency(one if ttfb == "latency" else ttfb)
 
 
 def _latency(one: Document) -> Latency:

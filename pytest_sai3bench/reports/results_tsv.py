@@ -42,13 +42,22 @@ def _percentile(name: str, percent: float) -> Column[Part]:
     )
 
 
-def _response(name: str, value_ns: Callable[[Latency], float]) -> Column[Part]:
-    def show(part: Part) -> str:
-        response = part.tally.response
-        return f"{value_ns(response) / 1000:.2f}" if response.count else "-"
+def _others(prefix: str, meaning: str, latency: Callable[[Tally], Latency]) -> tuple[Column[Part], ...]:
+    """Return the columns of latencies that not every operation has."""
 
-    return Column(
-        f"response_{name}_us", "the same from the instant at which it was due, µs; `-` without a rate", show
+    def column(name: str, value_ns: Callable[[Latency], float]) -> Column[Part]:
+        def show(part: Part) -> str:
+            found = latency(part.tally)
+            return f"{value_ns(found) / 1000:.2f}" if found.count else "-"
+
+        return Column(f"{prefix}_{name}_us", meaning, show)
+
+    return (
+        column("mean", lambda found: found.mean_ns),
+        column("p50", lambda found: found.percentile_ns(50)),
+        column("p99", lambda found: found.percentile_ns(99)),
+        column("p999", lambda found: found.percentile_ns(99.9)),
+        column("max", lambda found: found.max_ns),
     )
 
 
@@ -143,11 +152,16 @@ OPERATION_STATS = Table[Part](
         *_LATENCY,
         _percentile("p999_us", 99.9),
         _MAX,
-        _response("mean", lambda response: response.mean_ns),
-        _response("p50", lambda response: response.percentile_ns(50)),
-        _response("p99", lambda response: response.percentile_ns(99)),
-        _response("p999", lambda response: response.percentile_ns(99.9)),
-        _response("max", lambda response: response.max_ns),
+        *_others(
+            "response",
+            "the same from the instant at which it was due, µs; `-` without a rate",
+            lambda tally: tally.response,
+        ),
+        *_others(
+            "ttfb",
+            "from the send to the first byte of the answer, of gets over HTTP, µs; `-` without any",
+            lambda tally: tally.ttfb,
+        ),
     ),
 )
 

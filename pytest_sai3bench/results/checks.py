@@ -66,6 +66,7 @@ def _reconcile_counts(phase: PhaseResult) -> Check:
         for key, tally in phase.series.items()
         if tally.latency.count != tally.ops + tally.tail_ops
         or tally.response.count not in (0, tally.latency.count)
+        or tally.ttfb.count not in (0, tally.latency.count)
     ]
     whole = phase.tally()
     return Check(

@@ -30,7 +30,8 @@ class Tally:
     ``ops`` and ``bytes`` completed inside the window and make the rates. ``tail_ops`` and ``tail_bytes`` began inside
     the window and completed after it. ``latency`` holds both, so that an operation that hung at the end is not
     forgotten. ``response`` has the same operations, from the instants at which they were due; it is empty without a
-    rate. ``errors`` counts failed attempts; they add neither bytes nor latency.
+    rate. ``ttfb`` has the times to first byte of those that are gets over HTTP. ``errors`` counts failed attempts; they
+    add neither bytes nor latency.
     """
 
     ops: int = 0
@@ -40,6 +41,7 @@ class Tally:
     errors: int = 0
     latency: Latency = field(default_factory=Latency)
     response: Latency = field(default_factory=Latency)
+    ttfb: Latency = field(default_factory=Latency)
 
     def __add__(self, other: Tally) -> Tally:
         return total((self, other))
@@ -66,6 +68,7 @@ def total(tallies: Iterable[Tally]) -> Tally:
         errors=sum(part.errors for part in parts),
         latency=Latency.total(part.latency for part in parts),
         response=Latency.total(part.response for part in parts),
+        ttfb=Latency.total(part.ttfb for part in parts),
     )
 
 

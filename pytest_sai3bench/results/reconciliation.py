@@ -36,6 +36,7 @@ def facts_of(tally: Tally) -> tuple[object, ...]:
         tally.errors,
         tally.latency.counts,
         tally.response.counts,
+        tally.ttfb.counts,
     )
 
 

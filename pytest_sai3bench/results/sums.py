@@ -71,6 +71,7 @@ class _Growing:
         self._bytes = 0
         self._latency = _GrowingLatency()
         self._response = _GrowingLatency()
+        self._ttfb = _GrowingLatency()
 
     def add(self, wire: SeriesWire) -> None:
         self._ops += wire["count"]
@@ -78,12 +79,14 @@ class _Growing:
         self._latency.add(wire)
         if wire["response"]:
             self._response.add(wire["response"])
+        if wire["ttfb"]:
+            self._ttfb.add(wire if wire["ttfb"] == "latency" else wire["ttfb"])
 
     def tally(self, section: str) -> Tally:
-        latency, response = self._latency.latency(), self._response.latency()
+        distributions = self._latency.latency(), self._response.latency(), self._ttfb.latency()
         if section == "tail":
-            return Tally(0, 0, self._ops, self._bytes, self.errors, latency, response)
-        return Tally(self._ops, self._bytes, 0, 0, self.errors, latency, response)
+            return Tally(0, 0, self._ops, self._bytes, self.errors, *distributions)
+        return Tally(self._ops, self._bytes, 0, 0, self.errors, *distributions)
 
 
 class _GrowingLatency:

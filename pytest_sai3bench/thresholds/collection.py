@@ -11,7 +11,7 @@ from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.thresholds.grammar import parse
 from pytest_sai3bench.thresholds.rules import RuleError
 from pytest_sai3bench.thresholds.suggestions import enumerate_words, suggest
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, BYTE_OPERATIONS, ENDPOINTS, OPERATIONS_OF, TOTAL
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, TOTAL, TTFB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,18 +58,27 @@ def compile_rules(
     endpoints: Sequence[str],
     agents: Sequence[str],
     has_rate: bool = False,
+    has_ttfb: bool = False,
 ) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
     """Return the rules of a workload, in order and with unique ids, and the problems of those that are wrong.
 
-    ``operations`` are those of the workload, which may have a rate; ``endpoints`` the planned URIs, ``agents`` the ids. A rule on
-    ``each(...)`` becomes one rule per endpoint or agent. Unless some rule limits errors, `IMPLICIT` is added.
+    ``operations`` are those of the workload, which may have a rate, and whose gets may have a time to first byte;
+    ``endpoints`` the planned URIs, ``agents`` the ids. A rule on ``each(...)`` becomes one rule per endpoint or agent.
+    Unless some rule limits errors, `IMPLICIT` is added.
     """
     compiled: list[Compiled] = []
     problems: list[Problem] = []
     for entry in texts:
         try:
             rule = parse(entry.text)
-            check(rule, operations=operations, endpoints=endpoints, agents=agents, has_rate=has_rate)
+            check(
+                rule,
+                operations=operations,
+                endpoints=endpoints,
+                agents=agents,
+                has_rate=has_rate,
+                has_ttfb=has_ttfb,
+            )
         except RuleError as error:
             problems.append(Problem(entry.location, entry.path, str(error)))
             continue
@@ -101,6 +110,7 @@ def check(
     endpoints: Sequence[str],
     agents: Sequence[str],
     has_rate: bool = False,
+    has_ttfb: bool = False,
 ) -> None:
     """Raise `RuleError` for a rule that can never be evaluated in this workload."""
     source = rule.source
@@ -115,13 +125,14 @@ def check(
     if rule.metric.needs_rate and not has_rate:
         message = f"{rule.metric.name} needs a rate: set io_rate, or remove the rule"
         raise RuleError(source.text, source.scope_column, message)
-    needed = set(OPERATIONS_OF[rule.scope])
-    if rule.metric.name == "throughput":
-        needed &= BYTE_OPERATIONS
+    needed = rule.metric.operations.intersection(OPERATIONS_OF[rule.scope])
     if not needed.intersection(operations):
-        missing = rule.scope if rule.scope != TOTAL else "get and no put"
+        missing = rule.scope if rule.scope != TOTAL else " and no ".join(sorted(needed))
         planned = enumerate_words(dict.fromkeys(operations))
         message = f"the workload has no {missing}; it has {planned}"
+        raise RuleError(source.text, source.scope_column, message)
+    if rule.metric.basis == TTFB and not has_ttfb:
+        message = f"{rule.metric.name} needs s3:// endpoints and the default engine: remove the rule"
         raise RuleError(source.text, source.scope_column, message)
 
 

@@ -33,17 +33,15 @@ from pytest_sai3bench.thresholds.scanner import Scanner
 from pytest_sai3bench.thresholds.suggestions import complete, enumerate_words, suggest_metric, suggest_scope
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
-    BYTE_OPERATIONS,
+    BASED,
     ENDPOINTS,
     METRICS,
     OPERATIONS_OF,
     PART_KINDS,
-    RESPONSE,
-    RESPONSES,
     SCOPES,
     SPELLINGS,
     TOTAL,
-    UNSUPPORTED_NAMES,
+    TTFB,
     Metric,
 )
 from pytest_sai3bench.units import parse_quantity
@@ -96,27 +94,24 @@ class _Parser(Scanner):
         if not self.rest:
             raise self.error("the rule is empty: write for example get.p99 < 20 ms")
         segments = self.path()
-        for segment in segments:
-            if segment.name in UNSUPPORTED_NAMES:
-                raise self.error(f"'{segment.name}' is not supported by this version", segment.column)
         *before, last = segments
         part_at = before.pop(0) if before and before[0].name in ("each", *PART_KINDS) else None
         part = self.part(part_at) if part_at else None
-        response_at = before.pop() if before and before[-1].name == RESPONSE else None
+        basis_at = before.pop() if before and before[-1].name in BASED else None
         metric = self.metric(last)
-        if response_at:
-            metric = self.response(metric, response_at)
+        if basis_at:
+            metric = self.based(metric, basis_at)
         scope_at = before.pop(0) if before else None
         if before:
-            meant = ".".join(str(each) for each in (part_at, scope_at, response_at, last) if each)
+            meant = ".".join(str(each) for each in (part_at, scope_at, basis_at, last) if each)
             raise self.error(f"'{before[0]}' does not belong here: write {meant}", before[0].column)
         scope = self.scope(scope_at, part, metric)
-        self.check_home(metric, scope, part, (scope_at or response_at or last).column)
+        self.check_home(metric, scope, part, (scope_at or basis_at or last).column)
         comparison = self.comparison(metric, ".".join(map(str, segments)))
         self.refuse_unsupported()
         if self.rest:
             raise self.error(f"unexpected '{self.rest}': the rule is complete before it")
-        source = Source(self.text, (part_at or last).column, (scope_at or response_at or last).column)
+        source = Source(self.text, (part_at or last).column, (scope_at or basis_at or last).column)
         return Rule(scope, metric, comparison, part, source)
 
     def part(self, segment: Segment) -> Part:
@@ -139,17 +134,21 @@ class _Parser(Scanner):
             return METRICS[name]
         if name in METRICS:
             raise self.error(f"'{segment}' has brackets too many: write {name}", segment.column)
+        if name in BASED:
+            meant = enumerate_words((f"{segment}.{latency}" for latency in BASED[name]), "or")
+            raise self.error(f"a metric is missing after '{segment}': write {meant}", segment.column)
         if name in (*SCOPES, *PART_KINDS, "each"):
             raise self.error(
                 f"a metric is missing after '{segment}': {complete(name, str(segment))}", segment.column
             )
         raise self.error(f"'{name}' is not a metric; {suggest_metric(name)}", segment.column)
 
-    def response(self, metric: Metric, segment: Segment) -> Metric:
-        if metric.name in RESPONSES and not segment.opening:
-            return RESPONSES[metric.name]
+    def based(self, metric: Metric, segment: Segment) -> Metric:
+        latencies = BASED[segment.name]
+        if metric.name in latencies and not segment.opening:
+            return latencies[metric.name]
         raise self.error(
-            f"'{segment}' stands before latencies only: write {RESPONSE}.{enumerate_words(RESPONSES, 'or')}",
+            f"'{segment}' stands before latencies only: write {segment.name}.{enumerate_words(latencies, 'or')}",
             segment.column,
         )
 
@@ -189,7 +188,9 @@ class _Parser(Scanner):
             raise self.error(
                 f"a rate is one of all operations: write total.{name} or each(agent).{name}", column
             )
-        if name == "throughput" and not BYTE_OPERATIONS.intersection(OPERATIONS_OF[scope]):
+        if metric.home == "operations" and not metric.operations.intersection(OPERATIONS_OF[scope]):
+            if metric.basis == TTFB:
+                raise self.error(f"only gets have a time to first byte: write get.{name}", column)
             raise self.error(f"{scope} moves no bytes: throughput belongs to total, get and put", column)
 
     def comparison(self, metric: Metric, subject: str) -> Comparison:

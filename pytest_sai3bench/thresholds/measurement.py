@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, RESPONSE, TTFB
 
 if TYPE_CHECKING:
     from pytest_sai3bench.results.latency import Latency
@@ -60,7 +60,7 @@ def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
 def _measure_tally(rule: Rule, phase: PhaseResult, tally: Tally) -> Measurement:
     metric = rule.metric
     if metric.is_latency:
-        latency = tally.response if metric.basis == "response" else tally.latency
+        latency = {"service": tally.latency, RESPONSE: tally.response, TTFB: tally.ttfb}[metric.basis]
         return Measurement(_latency(metric, latency), latency.count, "sample")
     if metric.name == "achieved_rate":
         return _measure_rate(phase, tally, only=rule.part.name if rule.part else None)
@@ -89,7 +89,8 @@ def _measure_rate(phase: PhaseResult, tally: Tally, *, only: str | None) -> Meas
 def _latency(metric: Metric, latency: Latency) -> Fraction | None:
     if not latency.count:
         return None
-    if metric.name == "mean":
+    # Whatever the basis that stands before it.
+    if metric.name.endswith("mean"):
         return Fraction(latency.sum_ns, latency.count * _NS_PER_S)
     ns = latency.percentile_ns(metric.percent) if metric.percent else latency.max_ns
     return Fraction(ns, _NS_PER_S)

@@ -72,6 +72,7 @@ def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
         endpoints=[endpoint.uri for endpoint in plan.endpoints],
         agents=list(dict.fromkeys(worker.agent for worker in plan.workers)),
         has_rate=any(stage.rate for worker in plan.workers for stage in worker.stages),
+        has_ttfb=plan.times_first_byte,
     )
     if problems:
         raise SuiteError(problems)

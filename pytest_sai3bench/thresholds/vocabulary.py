@@ -20,16 +20,16 @@ PART_KINDS: tuple[PartKind, ...] = ("endpoint", "agent")
 
 PartKind = Literal["endpoint", "agent"]
 Home = Literal["operations", "endpoints", "agents"]
-Basis = Literal["service", "response"]
+Basis = Literal["service", "response", "ttfb"]
+
+RESPONSE: Basis = "response"
+TTFB: Basis = "ttfb"
 
 # What a scope adds up; only these operations carry bytes of objects.
 OPERATIONS_OF = {TOTAL: OPERATIONS, META: META_OPERATIONS, **{op: (op,) for op in OPERATIONS}}
 BYTE_OPERATIONS = frozenset({"get", "put"})
 
 SCOPES = (*OPERATIONS_OF, ENDPOINTS, AGENTS)
-
-# Planned words of the grammar that this version refuses by name.
-UNSUPPORTED_NAMES = frozenset({"ttfb"})
 
 # Prefixes that stand alone, directly behind their number.
 _PREFIXES = frozenset({"k", "K", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"})
@@ -41,7 +41,8 @@ class Metric:
 
     ``home`` says what has it: the operations of any scope and part, the set of endpoints, or agents. ``kind`` is the
     kind of its units. ``percent`` is the percentile it stands for (0 … 100), or 0. ``example`` is a limit as a user
-    would write it. ``basis`` says where a latency begins: with the send, or with the instant at which it was due.
+    would write it. ``basis`` says from where to where a latency lasts: from the send or from the instant at which it was
+    due, or only to the first byte of the answer.
     """
 
     name: str
@@ -52,9 +53,16 @@ class Metric:
     basis: Basis = "service"
 
     @property
+    def operations(self) -> frozenset[str]:
+        """The operations that have it."""
+        if self.basis == TTFB:
+            return frozenset({"get"})
+        return BYTE_OPERATIONS if self.name == "throughput" else frozenset(OPERATIONS)
+
+    @property
     def needs_rate(self) -> bool:
         """Whether it says something only under a rate."""
-        return self.basis == "response" or self.name == "achieved_rate"
+        return self.basis == RESPONSE or self.name == "achieved_rate"
 
     @property
     def is_speed(self) -> bool:
@@ -100,12 +108,14 @@ METRICS = {
         Metric("cpu", "percent", "agents", "< 80%"),
     )
 }
-# Latencies from the instant at which operations were due are written ``response.p99``.
-RESPONSE = "response"
-RESPONSES = {
-    name: replace(metric, name=f"{RESPONSE}.{name}", basis="response")
-    for name, metric in METRICS.items()
-    if metric.is_latency
+# Other latencies are written with the basis before them: ``response.p99``, ``ttfb.p99``.
+BASED: dict[str, dict[str, Metric]] = {
+    basis: {
+        name: replace(metric, name=f"{basis}.{name}", basis=basis)
+        for name, metric in METRICS.items()
+        if metric.is_latency
+    }
+    for basis in (RESPONSE, TTFB)
 }
 SPELLINGS = {"p99.9": "p999"}
 

@@ -44,9 +44,11 @@ PATIENCE_S = 20.0
 class Reins:
     """The control of a stage as the controller has it; stops when ``stop_when`` says so."""
 
-    def __init__(self, endpoints: int, stop_when: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, endpoints: int, stop_when: Callable[[], bool] = lambda: False, *, times_first_byte: bool = True
+    ) -> None:
         self.done: deque[Segment] = deque()
-        self.totals = Totals(endpoints)
+        self.totals = Totals(endpoints, times_first_byte=times_first_byte)
         self.segments: list[Segment] = []
         self._stop_when = stop_when
 
@@ -101,7 +103,8 @@ class Run:
         once_ready: Callable[[], object] = lambda: None,
     ) -> Any:
         """Run one stage and return its result, which has to be the sum of all that was handed over before."""
-        self.reins = Reins(len(self.plan.endpoints), stop_when)
+        timed = self.worker.engine.times_first_byte
+        self.reins = Reins(len(self.plan.endpoints), stop_when, times_first_byte=timed)
         prepared = self.worker.prepare(number, lambda: None)
         once_ready()
         result = self.worker.run(prepared, monotonic_ns(), self.reins, self.reins.done, self.reins.totals)

@@ -86,7 +86,9 @@ def report(agent: str, **changed: object) -> AgentReport:
 def workload() -> PhaseResult:
     series = {
         SeriesKey("a1", A, "get", 1): tally(1000, 4096, 1, 2, 3, tail=2),
-        SeriesKey("a1", A, "get", 4): tally(20, 1048576, 10, 20),
+        SeriesKey("a1", A, "get", 4): replace(
+            tally(20, 1048576, 10, 20), ttfb=Latency.of([MS, 2 * MS, 3 * MS, 4 * MS] * 5)
+        ),
         SeriesKey("a1", A, "put", 1): tally(100, 4096, 5),
         SeriesKey("a2", B, "get", 1): tally(900, 4096, 1, 2, 30),
         SeriesKey("a2", B, "put", 0): Tally(errors=3),

@@ -54,6 +54,7 @@ def series_wire(
         "index": list(latency.counts),
         "counts": list(latency.counts.values()),
         "response": None,
+        "ttfb": None,
     }
 
 
@@ -187,6 +188,33 @@ def test_latencies_from_the_schedule_and_what_became_of_it_are_added_up() -> Non
     assert (report.due_starts, report.late_starts, report.missed_starts) == (110, 1, 2)
     assert (report.start_lag_s, report.start_lag_p99_s) == (0.005, 9e-07)
     assert (report.worker_cpu, report.longest_pause_s) == ((0.5, 0.5), 7e-07)
+
+
+def test_times_to_first_byte_are_added_up_whether_they_were_written_out_or_not() -> None:
+    whole = result_wire([("measured", "get", 0, 20, 200), ("tail", "get", 0, 20, 300)])
+    for [wire] in whole["sections"].values():
+        wire["ttfb"] = "latency"
+    pieces = result_wire([("measured", "get", 0, 20, 500)])
+    pieces["sections"]["measured"][0]["ttfb"] = {
+        "sum_ns": 40,
+        "min_ns": 40,
+        "max_ns": 40,
+        "index": [40],
+        "counts": [1],
+    }
+
+    phase = merge_phase("workload", (A, B), [outcome(whole), outcome(pieces, worker=1)])
+
+    assert phase.series == {
+        SeriesKey("a1", A, "get", 1): Tally(
+            ops=2,
+            bytes=40,
+            tail_ops=1,
+            tail_bytes=20,
+            latency=Latency.of([200, 300, 500]),
+            ttfb=Latency.of([200, 300, 40]),
+        )
+    }
 
 
 def test_errors_count_in_bucket_zero_of_their_operation_and_those_of_the_warmup_apart() -> None:

@@ -202,15 +202,17 @@ def test_threads_that_use_all_cores_are_no_sign_of_saturation() -> None:
     )
 
 
-def test_a_latency_without_its_response_fails_under_a_rate() -> None:
-    series = {KEY: replace(gets(100, 300), response=Latency.of([100])), OTHER: gets(600)}
-
-    assert named(replace(GOOD, series=series), "reconcile-counts") == Check(
-        "reconcile-counts",
-        False,
-        "3 latencies; 1 series differ, the first is get of a1 at file:///a/ in 1B-8KiB",
-        "3 latencies",
-    )
+def test_a_latency_without_its_response_or_first_byte_fails() -> None:
+    for odd in (
+        replace(gets(100, 300), response=Latency.of([100])),
+        replace(gets(100, 300), ttfb=Latency.of([100])),
+    ):
+        assert named(replace(GOOD, series={KEY: odd, OTHER: gets(600)}), "reconcile-counts") == Check(
+            "reconcile-counts",
+            False,
+            "3 latencies; 1 series differ, the first is get of a1 at file:///a/ in 1B-8KiB",
+            "3 latencies",
+        )
 
 
 def test_an_idle_endpoint_is_counted() -> None:

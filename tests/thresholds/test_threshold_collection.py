@@ -158,6 +158,23 @@ def test_throughput_needs_an_operation_that_moves_bytes() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["get.ttfb.p99 < 5 ms", "ttfb.p99 < 5 ms"])
+def test_a_time_to_first_byte_needs_gets_over_http(text: str) -> None:
+    entry = RuleText(text, Location("a.yaml", 10), "thresholds[0]")
+
+    def problems_of(operation: str, *, has_ttfb: bool) -> list[str]:
+        _, problems = compile_rules(
+            [entry], operations=[operation], endpoints=ENDPOINTS, agents=AGENTS, has_ttfb=has_ttfb
+        )
+        return [problem.message for problem in problems]
+
+    assert problems_of("get", has_ttfb=True) == []
+    assert problems_of("get", has_ttfb=False) == [
+        "col 1: ttfb.p99 needs s3:// endpoints and the default engine: remove the rule"
+    ]
+    assert problems_of("put", has_ttfb=True) == ["col 1: the workload has no get; it has put"]
+
+
 def test_the_only_endpoint() -> None:
     assert (
         problem_of("endpoint[2].p99 < 20 ms", endpoints=ENDPOINTS[:1])

@@ -79,6 +79,7 @@ def judge(text: str, result: RunResult) -> Verdict:
         endpoints=phase.endpoints,
         agents=[report.agent for report in phase.agents],
         has_rate=True,
+        has_ttfb=True,
     )
     assert problems == ()
     return evaluate(compiled, result)
@@ -416,11 +417,39 @@ def test_latencies_from_the_schedule_stand_beside_those_from_the_send() -> None:
     result = one_series(replace(gets(10, 20, 30), response=Latency.of([50 * MS, 60 * MS, 400 * MS])))
 
     assert judge("get.max < 40 ms", result).outcome == "passed"
+    assert judge("get.response.mean < 200 ms", result).measured == 0.17
     assert judge("get.response.max < 40 ms", result).reason == (
         "get.response.max was 400 ms, the limit is < 40 ms (10 times the limit, 3 samples)"
     )
     assert judge("get.response.p99 < 40 ms", result).reason == (
         "get.response.p99 needs 100 samples, there are 3"
+    )
+
+
+def test_times_to_first_byte_are_those_of_the_gets_in_scope() -> None:
+    def timed(*latencies_ms: int) -> Tally:
+        return replace(gets(*latencies_ms), ttfb=Latency.of(ms * MS // 2 for ms in latencies_ms))
+
+    result = run(
+        {
+            SeriesKey("a", ONE, "get", 1): timed(10, 20),
+            SeriesKey("a", TWO, "get", 4): timed(80),
+            SeriesKey("a", TWO, "put", 4): gets(300),
+        }
+    )
+
+    assert judge("get.ttfb.max < 40 ms", result).reason == (
+        "get.ttfb.max was 40 ms, the limit is < 40 ms (exactly the limit, 3 samples)"
+    )
+    assert judge("get.ttfb.max < 40 ms", result).rows == (Row(ONE, "10 ms"), Row(TWO, "40 ms", worst=True))
+    assert judge("ttfb.max <= 40 ms", result).measured == 0.04
+    assert judge("endpoint[1].ttfb.mean <= 8 ms", result).measured == 0.0075
+    assert judge("get.ttfb.p99 < 40 ms", result).reason == "get.ttfb.p99 needs 100 samples, there are 3"
+
+
+def test_first_bytes_that_were_not_timed() -> None:
+    assert judge("get.ttfb.max < 40 ms", one_series(gets(10))).reason == (
+        "get.ttfb.max was not measured: nothing completed"
     )
 
 

@@ -11,11 +11,10 @@ from pytest_sai3bench.thresholds.grammar import parse
 from pytest_sai3bench.thresholds.rules import Amount, Between, Comparison, Limit, Part, Rule, Within
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
-    BYTE_OPERATIONS,
+    BASED,
     ENDPOINTS,
     METRICS,
     OPERATIONS_OF,
-    RESPONSES,
     TOTAL,
     Metric,
 )
@@ -54,6 +53,9 @@ UNITS = {
         ("agents.start_skew < 20 ms", "agents.start_skew < 20 ms"),
         ("endpoints.imbalance <= 5%", "endpoints.imbalance <= 5%"),
         ("endpoints.idle == 0", "endpoints.idle == 0"),
+        ("get.response.p99.9 < 1 s", "get.response.p999 < 1 s"),
+        ("ttfb.p50<5ms", "total.ttfb.p50 < 5 ms"),
+        ("each(endpoint).get.ttfb.p99 < 5 ms", "each(endpoint).get.ttfb.p99 < 5 ms"),
         ("get.p50 between 1ms and 2s", "get.p50 between 1 ms and 2 s"),
         ("get.throughput within 5% of 500MiB/s", "get.throughput within 5% of 500 MiB/s"),
     ],
@@ -116,7 +118,7 @@ def comparisons(draw: st.DrawFn, metric: Metric) -> Comparison:
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
-    metric = draw(st.sampled_from([*METRICS.values(), *RESPONSES.values()]))
+    metric = draw(st.sampled_from([*METRICS.values(), *BASED["response"].values(), *BASED["ttfb"].values()]))
     comparison = draw(comparisons(metric))
     name = st.none() | st.sampled_from(("2", "s3://[::1]:9000/b/")) | st.text("abXY09:/._-", min_size=1)
     if metric.home == "endpoints":
@@ -124,9 +126,7 @@ def rules(draw: st.DrawFn) -> Rule:
     if metric.home == "agents":
         return Rule(AGENTS, metric, comparison, draw(st.none() | name.map(lambda text: Part("agent", text))))
     scopes = [
-        scope
-        for scope, operations in OPERATIONS_OF.items()
-        if metric.name != "throughput" or BYTE_OPERATIONS.intersection(operations)
+        scope for scope, operations in OPERATIONS_OF.items() if metric.operations.intersection(operations)
     ]
     kinds = st.sampled_from(("endpoint", "agent"))
     if metric.name == "achieved_rate":

@@ -45,6 +45,19 @@ def message_of(text: str) -> str:
             "col 1: a metric is missing after 'endpoints': write endpoints.imbalance or endpoints.idle",
         ),
         ("get.p99(3) < 20 ms", "col 5: 'p99(3)' has brackets too many: write p99"),
+        (
+            "get.ttfb < 20 ms",
+            "col 5: a metric is missing after 'ttfb': write ttfb.mean, ttfb.p50, ttfb.p90, ttfb.p95, ttfb.p99, ttfb.p999 or ttfb.max",
+        ),
+        (
+            "ttfb.ops > 5 /s",
+            "col 1: 'ttfb' stands before latencies only: write ttfb.mean, p50, p90, p95, p99, p999 or max",
+        ),
+        ("put.ttfb.p99 < 20 ms", "col 1: only gets have a time to first byte: write get.ttfb.p99"),
+        (
+            "endpoint[1].meta.ttfb.p99 < 20 ms",
+            "col 13: only gets have a time to first byte: write get.ttfb.p99",
+        ),
     ],
 )
 def test_metric(text: str, message: str) -> None:
@@ -169,7 +182,6 @@ def test_amount(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("ttfb.p50 < 20 ms", "col 1: 'ttfb' is not supported by this version"),
         (
             "get.response.throughput > 5 MiB/s",
             "col 5: 'response' stands before latencies only: write response.mean, p50, p90, p95, p99, p999 or max",
