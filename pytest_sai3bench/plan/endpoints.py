@@ -13,6 +13,7 @@ from pytest_sai3bench.plan.paths import as_folder, common_root
 from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.places import dotted
+from pytest_sai3bench.suite.ranges import expand_ranges
 from pytest_sai3bench.suite.uris import is_label, parse_uri
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def _candidates(loaded: LoadedSuite, number: int | None) -> Iterator[tuple[Block
 def _from_block(block: Block | None) -> tuple[Block, _Written]:
     if block is None:
         return _PLAIN, []
-    uris = block.values.endpoints
-    return block, [(uri, (*block.places["endpoints"], index)) for index, uri in enumerate(uris)]
+    listed = ((block.places["endpoints"], *found) for found in enumerate(block.values.endpoints))
+    return block, [(uri, (*place, index)) for place, index, text in listed for uri in expand_ranges(text)]
 
 
 def _from_target(uri: str | None, place: Place) -> tuple[Block, _Written]:

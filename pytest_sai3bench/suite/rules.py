@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.suite.blocks import own_block, shared_block
-from pytest_sai3bench.suite.endpoints import MOST_ENDPOINTS, NO_ENDPOINTS
+from pytest_sai3bench.suite.endpoints import NO_ENDPOINTS
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
+from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
 from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from pytest_sai3bench.suite.document import Suite
+    from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.preparation import Preparation
 
 
@@ -154,23 +156,26 @@ def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     """Yield every URI of a suite with its place."""
     texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
     if suite.multi_endpoint:
-        texts += [
-            (("multi_endpoint", "endpoints", i), uri) for i, uri in enumerate(suite.multi_endpoint.endpoints)
-        ]
+        texts += _listed(suite.multi_endpoint, ("multi_endpoint",))
     for index, agent in enumerate(suite.distributed.agents if suite.distributed else ()):
         place: Place = ("distributed", "agents", index)
         texts.append(((*place, "target_override"), agent.target_override))
         if agent.multi_endpoint:
-            texts += [
-                ((*place, "multi_endpoint", "endpoints", i), uri)
-                for i, uri in enumerate(agent.multi_endpoint.endpoints)
-            ]
+            texts += _listed(agent.multi_endpoint, (*place, "multi_endpoint"))
     texts += [(("workload", i, "path"), operation.path) for i, operation in enumerate(suite.workload)]
     texts += [
         (("prepare", "ensure_objects", i, "base_uri"), objects.base_uri)
         for i, objects in enumerate(suite.prepare.ensure_objects)
     ]
     yield from ((place, text) for place, text in texts if text and "://" in text)
+
+
+def _listed(block: MultiEndpoint, place: Place) -> list[tuple[Place, str]]:
+    return [
+        ((*place, "endpoints", index), uri)
+        for index, text in enumerate(block.endpoints)
+        for uri in expand_ranges(text)
+    ]
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from pytest_sai3bench import units
+from pytest_sai3bench.suite.ranges import expand_ranges
 from pytest_sai3bench.suite.uris import parse_uri
 from pytest_sai3bench.suite.wording import found, unknown
 
@@ -80,6 +81,19 @@ def _marker(text: str) -> str:
 
 
 def _uri(text: str) -> str:
+    expanded = expand_ranges(text)
+    if expanded != (text,):
+        raise ValueError(f"{text!r} stands for {len(expanded)} endpoints: expected them in 'multi_endpoint'")
+    return _plain_uri(text)
+
+
+def _endpoints(text: str) -> str:
+    for uri in expand_ranges(text):
+        _plain_uri(uri)
+    return text
+
+
+def _plain_uri(text: str) -> str:
     parse_uri(text)
     if "*" in text:
         raise ValueError(f"{text!r} is a pattern: expected the address of one folder or bucket")
@@ -120,6 +134,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Marker = Annotated[str, AfterValidator(_marker)]
 Uri = Annotated[str, AfterValidator(_uri)]
+Endpoints = Annotated[str, AfterValidator(_endpoints)]
 PathOrUri = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, AfterValidator(_text)]

@@ -24,6 +24,7 @@ _NO_CREDENTIALS = "credentials do not belong in a URI: expected them in the envi
 _EMBEDDED = re.compile(r"embedded-(?P<index>0|[1-9][0-9]{0,3})")
 _SERVER = re.compile(r"(?:\[(?P<literal>[^\[\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[^:]*))?")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_LIKE_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 _BUCKET = re.compile(r"[A-Za-z0-9._-]{3,63}")
 # Names that work without a server address in front: those of DNS.
 _DNS_BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
@@ -138,10 +139,14 @@ def _embedded_index(text: str, first: str) -> int | None:
 def _is_server(first: str) -> bool:
     if ":" in first or first == "localhost":
         return True
+    return _is_ip_address(first) or ("." in first and not _DNS_BUCKET.fullmatch(first))
+
+
+def _is_ip_address(text: str) -> bool:
     try:
-        ipaddress.ip_address(first)
+        ipaddress.ip_address(text)
     except ValueError:
-        return "." in first and not _DNS_BUCKET.fullmatch(first)
+        return False
     return True
 
 
@@ -158,6 +163,8 @@ def _parse_server(text: str, server: str, default_port: int = _HTTP_PORT) -> tup
             raise ValueError(f"{text!r}: {match['literal']!r} is not an IPv6 address") from None
     elif not _HOST_NAME.fullmatch(match["name"]):
         raise ValueError(f"{text!r}: {match['name']!r} is not a host name")
+    elif _LIKE_IPV4.fullmatch(match["name"]) and not _is_ip_address(match["name"]):
+        raise ValueError(f"{text!r}: {match['name']!r} is not an IPv4 address")
     if match["port"] is None:
         port = default_port
     else:

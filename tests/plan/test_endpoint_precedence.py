@@ -156,6 +156,40 @@ def test_an_agent_with_a_strategy_alone_keeps_it_over_its_target(plan_of: Callab
     assert _origins(plan) == [("least_connections", strategy, ["multi_endpoint.endpoints[0]"])]
 
 
+def test_a_range_is_several_endpoints_of_one_place(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        multi_endpoint:
+          endpoints:
+            - s3://10.0.0.[9-10]:9000/bench
+            - s3://[::1]:9000/bench/
+        distributed:
+          agents:
+            - {address: localhost}
+            - {address: localhost, multi_endpoint: {endpoints: ["s3://node{01...02}:9000/bench/"]}}
+        workload: [{op: get, path: data/*, weight: 1}]
+        """
+    )
+
+    assert _chosen(plan) == {
+        "agent-1": (
+            "round_robin",
+            [
+                ("s3://10.0.0.9:9000/bench/", "s.yaml:3 (multi_endpoint.endpoints[0])"),
+                ("s3://10.0.0.10:9000/bench/", "s.yaml:3 (multi_endpoint.endpoints[0])"),
+                ("s3://[::1]:9000/bench/", "s.yaml:4 (multi_endpoint.endpoints[1])"),
+            ],
+        ),
+        "agent-2": (
+            "round_robin",
+            [
+                ("s3://node01:9000/bench/", "s.yaml:8 (distributed.agents[1].multi_endpoint.endpoints[0])"),
+                ("s3://node02:9000/bench/", "s.yaml:8 (distributed.agents[1].multi_endpoint.endpoints[0])"),
+            ],
+        ),
+    }
+
+
 def test_blocks_that_are_switched_off_are_passed_over(plan_of: Callable[..., RunPlan]) -> None:
     text = _ALL_LEVELS.replace("multi_endpoint:\n", "multi_endpoint:\n{indent}enabled: false\n")
     head, first, tail = text.split("{indent}")

@@ -70,21 +70,21 @@ VALUES = [
         "page_cache_mode: hot",
         "page_cache_mode: unknown page cache mode 'hot': expected one of auto, sequential, random, dontneed, normal",
     ),
-    ("multi_endpoint: {}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
-    ("multi_endpoint: {endpoints: }", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
-    ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"),
+    ("multi_endpoint: {}", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
+    ("multi_endpoint: {endpoints: }", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
+    ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
     ("multi_endpoint: [a]", "multi_endpoint: expected a mapping, found a list"),
     (
         "multi_endpoint: {strategy: round_robin}",
-        "multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs",
+        "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs",
     ),
     (
         "distributed: {agents: [{address: a, multi_endpoint: {endpoints: []}}]}",
-        "distributed.agents[0].multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs",
+        "distributed.agents[0].multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs",
     ),
     (
         "distributed: {agents: [{address: a, multi_endpoint: {strategy: round_robin}}]}",
-        "distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 32 URIs",
+        "distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 256 URIs",
     ),
     (
         "multi_endpoint: {endpoints: file:///a/}",
@@ -107,8 +107,24 @@ VALUES = [
         "multi_endpoint.endpoints[1]: s3:// in a set of file:// endpoints: expected one scheme for all",
     ),
     (
-        f"multi_endpoint: {{endpoints: [{', '.join(f'file:///{number}/' for number in range(33))}]}}",
-        "multi_endpoint.endpoints: 33 endpoints: expected at most 32",
+        "multi_endpoint: {endpoints: ['file:///a[1-200]/', 'file:///b[1-57]/']}",
+        "multi_endpoint.endpoints: 257 endpoints: expected at most 256",
+    ),
+    (
+        "multi_endpoint: {endpoints: ['s3://h:[65534-65540]/bucket/']}",
+        "multi_endpoint.endpoints[0]: 's3://h:65536/bucket/': '65536' is not a port: expected a number from 1 to 65535",
+    ),
+    (
+        "multi_endpoint: {endpoints: ['s3://[::1-4]:9000/bucket/']}",
+        "multi_endpoint.endpoints[0]: 's3://[::1-4]:9000/bucket/': '::1-4' is not an IPv6 address",
+    ),
+    (
+        "target: s3://10.0.0.[1-4]:9000/bucket/",
+        "target: 's3://10.0.0.[1-4]:9000/bucket/' stands for 4 endpoints: expected them in 'multi_endpoint'",
+    ),
+    (
+        f"multi_endpoint: {{endpoints: [{', '.join(f'file:///{number}/' for number in range(257))}]}}",
+        "multi_endpoint.endpoints: 257 endpoints: expected at most 256",
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/], strategy: round-robin}",
@@ -274,6 +290,35 @@ def test_a_wrong_value_is_explained(tmp_path: Path, text: str, problem: str) -> 
     assert problems_of(tmp_path, f"{GET}{text}\n") == [f"error s.yaml:{line}: {problem}"]
 
 
+@pytest.mark.parametrize(
+    ("endpoints", "problems"),
+    [
+        (
+            ["file:///a[1-3]/", "file:///a{3...5}", "file:///a3/"],
+            {
+                1: "file:///a3 is the same endpoint as endpoints[0]: expected each one once",
+                2: "the same endpoint as endpoints[0]: expected each one once",
+            },
+        ),
+        (
+            ["file:///a[1-2]/", "s3://h[1-2]:9000/bucket/", "file:///b/", "direct:///a3/"],
+            {
+                1: "s3:// in a set of file:// endpoints: expected one scheme for all",
+                3: "direct:// in a set of file:// endpoints: expected one scheme for all",
+            },
+        ),
+    ],
+)
+def test_endpoints_that_do_not_fit_together_are_named(
+    tmp_path: Path, endpoints: list[str], problems: dict[int, str]
+) -> None:
+    text = f"{GET}multi_endpoint:\n  endpoints:\n" + "".join(f"    - {uri}\n" for uri in endpoints)
+    assert problems_of(tmp_path, text) == [
+        f"error s.yaml:{4 + index}: multi_endpoint.endpoints[{index}]: {problem}"
+        for index, problem in problems.items()
+    ]
+
+
 OPERATIONS = [
     ("just text", "workload[0]: expected a mapping, found 'just text'"),
     ("~", "workload[0]: expected a mapping, found nothing"),
@@ -397,8 +442,8 @@ distributed:
     - {{address: c, target_override: "file:///c/"}}
     - {{address: d}}
 """
-    missing = "error s.yaml:2: multi_endpoint.endpoints: no endpoints: expected 1 to 32 URIs"
-    missing_for_a = "error s.yaml:5: distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 32 URIs"
+    missing = "error s.yaml:2: multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"
+    missing_for_a = "error s.yaml:5: distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 256 URIs"
     assert problems_of(tmp_path, text) == [missing, missing_for_a]
     assert problems_of(tmp_path, text.replace("    - {address: d}\n", "")) == [missing_for_a]
 

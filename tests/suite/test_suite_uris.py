@@ -132,6 +132,10 @@ def test_addresses_are_taken_apart(text: str, parsed: ParsedUri) -> None:
             "'s3://host:http/bucket/': 'http' is not a port: expected a number from 1 to 65535",
         ),
         ("s3://-x-:9000/bucket/", "'s3://-x-:9000/bucket/': '-x-' is not a host name"),
+        (
+            "s3://10.0.0.256:9000/bucket/",
+            "'s3://10.0.0.256:9000/bucket/': '10.0.0.256' is not an IPv4 address",
+        ),
         ("s3://[::g]:9000/bucket/", "'s3://[::g]:9000/bucket/': '::g' is not an IPv6 address"),
         (
             "s3://::1/bucket/",
