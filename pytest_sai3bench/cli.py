@@ -98,12 +98,14 @@ def _suites_at(path: Path) -> Iterator[Path]:
 
 
 def _problems_of(file: Path, *, strict: bool) -> Sequence[Problem]:
-    from pytest_sai3bench.thresholds.reading import read_suite  # noqa: PLC0415
+    from pytest_sai3bench.thresholds.reading import read_suites  # noqa: PLC0415
 
     try:
-        return read_suite(file, env=os.environ, strict=strict).loaded.warnings
+        suites = read_suites(file, env=os.environ, strict=strict)
     except SuiteError as error:
         return error.problems
+    # The combinations of a matrix have most of them in common.
+    return list(dict.fromkeys(problem for planned in suites for problem in planned.loaded.warnings))
 
 
 def _plural(number: int, noun: str) -> str:

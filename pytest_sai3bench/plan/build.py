@@ -98,7 +98,7 @@ def build_plan(
                     processes=len(lanes_of),
                 )
             )
-    plan = RunPlan(suite=loaded.shown, name=suite.name, workers=tuple(workers))
+    plan = RunPlan(suite=loaded.shown, name=suite.name + loaded.label, workers=tuple(workers))
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += _mixed_accounts(loaded, plan)
     _raise_for(problems)

@@ -56,27 +56,29 @@ class SuiteFile(pytest.File):
         """Read and check the file, without touching any storage."""
         from pytest_sai3bench.plugin.items import ThresholdItem, WorkloadItem  # noqa: PLC0415
         from pytest_sai3bench.plugin.suite_run import SuiteRun  # noqa: PLC0415
-        from pytest_sai3bench.thresholds.reading import read_suite  # noqa: PLC0415
+        from pytest_sai3bench.thresholds.reading import read_suites  # noqa: PLC0415
 
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[MET_SUITES] = True
         strict = bool(self.config.getini("sai3bench_strict"))
         try:
-            planned = read_suite(
+            suites = read_suites(
                 self.path,
                 env=os.environ,
                 shown=str(shown(self.path, self.config)),
                 strict=strict,
                 duration_s=self.config.getoption("sai3_duration"),
             )
-            loaded = planned.loaded
-            self._warn([*loaded.warnings, *self._mark(loaded, strict=strict)])
+            problems = [problem for planned in suites for problem in planned.loaded.warnings]
+            # The combinations of a matrix have most of them in common.
+            self._warn([*dict.fromkeys(problems), *self._mark(suites[0].loaded, strict=strict)])
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
-        run = SuiteRun(self.path, loaded.text, planned.plan, planned.rules)
-        yield WorkloadItem.from_parent(self, name=run.plan.name, run=run)
-        for rule in run.rules:
-            yield ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
+        for planned in suites:
+            run = SuiteRun(self.path, planned.loaded.text, planned.plan, planned.rules)
+            yield WorkloadItem.from_parent(self, name=run.plan.name, run=run)
+            for rule in run.rules:
+                yield ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
 
     def _mark(self, loaded: LoadedSuite, *, strict: bool) -> Iterator[Problem]:
         """Set the markers, and yield those that are not registered; raises `SuiteError` where that is not allowed."""

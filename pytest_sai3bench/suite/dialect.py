@@ -55,7 +55,6 @@ _KEYS = {
     "enable_metadata_cache": _later(),
     "engine": _refused("default"),
     "force_overwrite": _never(),
-    "matrix": _refused(),
     "namespace": _refused("shared"),
     "objects": _never(),
     "op_log_path": _later(),

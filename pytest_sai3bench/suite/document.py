@@ -9,6 +9,7 @@ from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
+from pytest_sai3bench.suite.matrix import Matrix
 from pytest_sai3bench.suite.operations import Get, Operation
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
@@ -153,6 +154,15 @@ class Suite(Section):
     )
     error_handling: ErrorHandling = Field(
         default=ErrorHandling(), description="what happens when operations fail. Applies to every phase."
+    )
+    matrix: Matrix = Field(
+        default={},
+        description=(
+            "names, each with a list of values. "
+            "One run for each combination. A value goes where `${matrix.NAME}` stands, to the key of the top level "
+            "that has the name, and to all such keys in entries of `workload` and `prepare.ensure_objects`. "
+            "sai3-bench has no such key."
+        ),
     )
     seed: Count = Field(
         default=0,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from pytest_sai3bench.errors import Location, Problem, SuiteError
-from pytest_sai3bench.suite import yaml12
+from pytest_sai3bench.suite import matrix, yaml12
 from pytest_sai3bench.suite.complaints import explain, place_of
 from pytest_sai3bench.suite.document import Suite
 from pytest_sai3bench.suite.rules import check
+from pytest_sai3bench.suite.section import known_keys
 from pytest_sai3bench.suite.tree import read_tree
 
 if TYPE_CHECKING:
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from pytest_sai3bench.suite.places import Finding, Marks, Place
+    from pytest_sai3bench.suite.tree import Tree
 
 LARGEST_FILE = 4 * 2**20
 
 
 @dataclass(frozen=True)
 class LoadedSuite:
-    """A suite with its file: ``shown`` is the name of the file in messages, ``warnings`` are in file order."""
+    """A suite with its file: ``shown`` is the name of the file in messages, ``warnings`` are in file order.
+
+    ``label`` tells apart the suites that one file makes with a matrix; it is empty without one.
+    """
 
     path: Path
     shown: str
@@ -35,6 +40,7 @@ class LoadedSuite:
     suite: Suite
     warnings: tuple[Problem, ...]
     marks: Marks = field(repr=False)
+    label: str = ""
 
     def where(self, place: Place) -> Location:
         """Return where a place such as ``("workload", 1, "weight")`` is written, or the nearest place around it."""
@@ -50,18 +56,41 @@ class UnusableSuiteError(SuiteError):
 
 
 def load(path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str = "") -> LoadedSuite:
-    """Read and check a suite file; raises SuiteError with all its problems, warnings among them.
+    """Return the first suite of a file, the only one without a matrix; see `load_all`."""
+    return load_all(path, env=env, strict=strict, shown=shown)[0]
 
-    ``strict`` turns tolerated oddities, such as unknown keys, into errors. What is readable beside an error comes with
-    it, as `UnusableSuiteError`.
+
+def load_all(
+    path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str = ""
+) -> tuple[LoadedSuite, ...]:
+    """Read and check a suite file, once for each combination of its matrix.
+
+    Raises SuiteError with all problems of the first combination that has any, warnings among them. ``strict`` turns
+    tolerated oddities, such as unknown keys, into errors. What is readable beside an error comes with it, as
+    `UnusableSuiteError`.
     """
     file = shown or str(path)
     text = _read(path, file)
     try:
         tree = read_tree(text, file=file, env=env)
+        if "matrix" not in tree.data:
+            return (_check(path, text, tree, [], strict=strict),)
+        suites = []
+        for combination in matrix.combinations(tree.data):
+            tree = read_tree(text, file=file, env={**env, **matrix.variables(combination)})
+            unused = matrix.put_in(tree.data, combination, text, known_keys(Suite))
+            suite = _check(path, text, tree, list(unused), strict=strict)
+            suites.append(replace(suite, label=matrix.label_of(combination)))
     except yaml12.MalformedError as error:
         raise SuiteError([Problem(Location(file, error.line, error.column), "", error.message)]) from error
-    suite, findings = _validate(tree.data)
+    return tuple(suites)
+
+
+def _check(path: Path, text: str, tree: Tree, findings: list[Finding], *, strict: bool) -> LoadedSuite:
+    """Return the suite of a tree, which ``findings`` were made in already; raises `UnusableSuiteError`."""
+    file = tree.marks.file
+    suite, more = _validate(tree.data)
+    findings = [*findings, *more]
     problems = tree.problems + [
         tree.marks.locate(finding, strict=strict)
         for finding in findings

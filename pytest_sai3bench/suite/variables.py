@@ -1,4 +1,7 @@
-"""Environment variables in the text of a suite: ``${NAME}`` and ``${NAME:-default}``; ``$$`` is one dollar."""
+"""Variables in the text of a suite: ``${NAME}`` and ``${NAME:-default}``; ``$$`` is one dollar.
+
+Names are those of the environment, or ``matrix.NAME`` for the values of a matrix.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MARKED = re.compile(r"\$(?:\$|\{(?P<inside>[^}]*)(?P<end>\}?))")
-_INSIDE = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
+_INSIDE = re.compile(r"(?P<name>(?P<axis>matrix\.)?[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
 
 
 def expand(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -31,7 +34,9 @@ def expand(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
         name, default = inside["name"], inside["default"]
         if default is not None:
             return env.get(name) or default.removeprefix(":-")
-        if name not in env:
+        if name not in env and inside["axis"]:
+            complaints.append(f"{match[0]} is no value of the matrix: expected a name that 'matrix' has")
+        elif name not in env:
             complaints.append(
                 f"variable {name} is not set: set it, or give a default with ${{{name}:-default}}"
             )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import SuiteError
 from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import UnusableSuiteError, load
+from pytest_sai3bench.suite.loader import UnusableSuiteError, load_all
 from pytest_sai3bench.thresholds.collection import RuleText, compile_rules, find_misspelt
 
 if TYPE_CHECKING:
@@ -28,28 +28,32 @@ class PlannedSuite:
     rules: tuple[Compiled, ...]
 
 
-def read_suite(
+def read_suites(
     path: Path,
     *,
     env: Mapping[str, str],
     shown: str = "",
     strict: bool = False,
     duration_s: float | None = None,
-) -> PlannedSuite:
-    """Read a suite, without touching any storage; ``shown`` names the file in messages.
+) -> tuple[PlannedSuite, ...]:
+    """Read the suites of a file, one for each combination of its matrix, without touching any storage.
 
-    ``strict`` turns tolerated oddities, such as unknown keys, into errors; ``duration_s`` replaces the suite's. Raises `SuiteError` with the problems of the keys and of the rules, or of the plan and of the rules: without keys
-    there is no plan.
+    ``shown`` names the file in messages. ``strict`` turns tolerated oddities, such as unknown keys, into errors;
+    ``duration_s`` replaces the suite's. Raises `SuiteError` with the problems of the keys and of the rules, or of the
+    plan and of the rules: without keys there is no plan.
     """
     try:
-        loaded = load(path, env=env, strict=strict, shown=shown)
+        suites = load_all(path, env=env, strict=strict, shown=shown)
     except UnusableSuiteError as error:
         raise SuiteError([*error.problems, *find_misspelt(_texts(error.readable))]) from None
-    try:
-        plan = build_plan(loaded, env=env, duration_s=duration_s)
-    except SuiteError as error:
-        raise SuiteError([*error.problems, *find_misspelt(_texts(loaded))]) from None
-    return PlannedSuite(loaded, plan, _compile(loaded, plan))
+    planned = []
+    for loaded in suites:
+        try:
+            plan = build_plan(loaded, env=env, duration_s=duration_s)
+        except SuiteError as error:
+            raise SuiteError([*error.problems, *find_misspelt(_texts(loaded))]) from None
+        planned.append(PlannedSuite(loaded, plan, _compile(loaded, plan)))
+    return tuple(planned)
 
 
 def _texts(loaded: LoadedSuite) -> list[RuleText]:

@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_sai3bench.thresholds.reading import read_suite
+from pytest_sai3bench.thresholds.reading import read_suites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_suite_is_planned_and_judged_without_a_word(
     path = tmp_path / "shown.sai3.yaml"
     path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("PWD", "/mnt/bench")
-    planned = read_suite(path, env=os.environ, shown=suite.place, strict=True)
+    (planned,) = read_suites(path, env=os.environ, shown=suite.place, strict=True)
     assert (planned.loaded.warnings, planned.plan.notes) == ((), ())
 
 

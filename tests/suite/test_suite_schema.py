@@ -74,7 +74,7 @@ def test_every_way_to_write_a_value_fits(more: str, tmp_path: Path) -> None:
     [
         ("concurency: 3", "$"),
         ("verify: maybe", "$.verify"),
-        ("matrix: {size: [1]}", "$"),
+        ("matrix: {size: 1}", "$.matrix"),
         ("namespace: sharde", "$.namespace"),
         ("multi_endpoint: {strategy: fastest, endpoints: [file:///a/]}", "$.multi_endpoint"),
         ("prepare: {ensure_objects: [{size_spec: 1MiB}]}", "$.prepare"),

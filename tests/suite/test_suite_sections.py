@@ -57,6 +57,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "retry_backoff_multiplier": 2.0,
             "retry_jitter_factor": 0.25,
         },
+        "matrix": {},
         "seed": 0,
         "tls": None,
         "verify": False,
