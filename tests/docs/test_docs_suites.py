@@ -34,8 +34,8 @@ def test_a_suite_is_planned_and_judged_without_a_word(
     path = tmp_path / "shown.sai3.yaml"
     path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("PWD", "/mnt/bench")
-    (planned,) = read_suites(path, env=os.environ, shown=suite.place, strict=True)
-    assert (planned.loaded.warnings, planned.plan.notes) == ((), ())
+    suites = read_suites(path, env=os.environ, shown=suite.place, strict=True)
+    assert [(planned.loaded.warnings, planned.plan.notes) for planned in suites] == [((), ())] * len(suites)
 
 
 def test_comments_before_yaml_are_understood(notes: set[str]) -> None:
