@@ -43,12 +43,14 @@ class Connection:
     clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0), ``first_ns`` when the first byte of
     its answer had arrived (0 when that was the whole answer); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a
     connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
-    once sending had to wait for something to arrive, or the other way round, which only TLS does.
+    once sending had to wait for something to arrive, or the other way round, which only TLS does. With ``drops``, bodies
+    that nothing looks at are dropped in the kernel, where that can be done.
     """
 
     __slots__ = (
         "_bodiless",
         "_chunks",
+        "_drops",
         "_keep",
         "_left",
         "_partial",
@@ -80,7 +82,7 @@ class Connection:
         "touched",
     )
 
-    def __init__(self, sock: socket.socket, endpoint: int) -> None:
+    def __init__(self, sock: socket.socket, endpoint: int, *, drops: bool = True) -> None:
         self.sock = sock
         self.fd = sock.fileno()
         self.endpoint = endpoint
@@ -106,6 +108,7 @@ class Connection:
         self.crossed = False
         self._recv_into = sock.recv_into
         self._send = sock.send
+        self._drops = MSG_TRUNC if drops else 0
         self._bodiless = False
         self._keep = False
         self._plain = False
@@ -166,7 +169,13 @@ class Connection:
         had from this connection.
         """
         try:
-            if MSG_TRUNC and self._left > 0 and self.state == BODY and not self._keep and self.check is None:
+            if (
+                self._drops
+                and self._left > 0
+                and self.state == BODY
+                and not self._keep
+                and self.check is None
+            ):
                 count = self._recv_into(view, min(self._left, len(view)), MSG_TRUNC)
             else:
                 count = self._recv_into(view)

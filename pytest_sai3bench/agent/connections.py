@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Connections:
     """Owns the sockets to all endpoints; ``payloads`` takes back what a dropped connection was sending.
 
+    ``drops`` says whether bodies that nothing looks at may be dropped in the kernel.
+
     ``by_fd`` holds every connection, ``idle`` those of each endpoint that wait for a request, the last used last.
     """
 
@@ -29,6 +31,8 @@ class Connections:
         addresses: Sequence[tuple[int, tuple[object, ...]]],
         tls: TlsClient | None,
         payloads: list[Payload],
+        *,
+        drops: bool,
     ) -> None:
         self.poller = make_poller()
         self.by_fd: dict[int, Connection] = {}
@@ -36,6 +40,7 @@ class Connections:
         self._addresses = addresses
         self._tls = tls
         self._payloads = payloads
+        self._drops = drops
 
     def connect(self, endpoint: int) -> Connection:
         """Begin to open a connection; raises OSError when that fails at once."""
@@ -47,7 +52,10 @@ class Connections:
         if failure not in (0, errno.EINPROGRESS):
             sock.close()
             raise OSError(failure, os.strerror(failure))
-        connection = Connection(sock, endpoint) if self._tls is None else self._tls.connection(sock, endpoint)
+        if self._tls is None:
+            connection = Connection(sock, endpoint, drops=self._drops)
+        else:
+            connection = self._tls.connection(sock, endpoint)
         connection.opened_ns = monotonic_ns()
         self.by_fd[connection.fd] = connection
         self.poller.register(connection.fd, READ | WRITE)

@@ -49,13 +49,14 @@ class HttpLoop:
         connect_timeout_s: float,
         request_timeout_s: float,
         tls: TlsClient | None = None,
+        drops: bool = True,
     ) -> None:
         self._endpoints = len(requests)
         self._lanes = lanes
         self._outgoing = Outgoing(requests, pool)
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._request_timeout_ns = int(request_timeout_s * 1e9)
-        self._connections = Connections(addresses, tls, self._outgoing.payloads)
+        self._connections = Connections(addresses, tls, self._outgoing.payloads, drops=drops)
         self._poller = self._connections.poller
         self._by_fd = self._connections.by_fd
         self._idle = self._connections.idle

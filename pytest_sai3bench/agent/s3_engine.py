@@ -44,7 +44,8 @@ class S3Engine:
         self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
         self._loop: HttpLoop | None = None
         # What is encrypted, or to be verified, has to be copied.
-        plain = "discard" if MSG_TRUNC and self._tls is None else "copy"
+        self._drops = bool(MSG_TRUNC) and self._tls is None and plan["read_sink"] != "copy"
+        plain = "discard" if self._drops else "copy"
         sinks = {
             "copy" if each["verify"] else plain
             for stage in plan["stages"]
@@ -60,6 +61,9 @@ class S3Engine:
             return list(pool.map(self._check, endpoints))
 
     def _check(self, index: int) -> CheckWire:
+        if self._plan["read_sink"] == "discard" and not MSG_TRUNC:
+            detail = "the bodies of gets cannot be dropped here (read_sink: discard): only Linux does that"
+            return {"endpoint": index, "kind": "other", "detail": detail}
         detail = ""
         try:
             try:
@@ -130,6 +134,7 @@ class S3Engine:
                 connect_timeout_s=self._plan["connect_timeout_s"],
                 request_timeout_s=self._plan["request_timeout_s"],
                 tls=self._tls,
+                drops=self._drops,
             )
         self._loop.open()
 

@@ -26,6 +26,7 @@ from pytest_sai3bench.plan.model import (
 )
 from pytest_sai3bench.plan.notes import make_notes, split_address
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
+from pytest_sai3bench.plan.read_sink import check_read_sink
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
@@ -90,6 +91,7 @@ def build_plan(
                     strategy_origin=chosen.origins.get("strategy"),
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
+                    read_sink=suite.read_sink,
                     seed=_seed_of(suite.seed, worker),
                     data_seed=_seed_of(suite.seed, "data"),
                     stages=stages,
@@ -101,6 +103,7 @@ def build_plan(
     plan = RunPlan(suite=loaded.shown, name=suite.name + loaded.label, workers=tuple(workers))
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += _mixed_accounts(loaded, plan)
+    problems += check_read_sink(loaded, plan)
     _raise_for(problems)
     return replace(plan, notes=tuple(make_notes(plan, wanted)))
 

@@ -256,7 +256,8 @@ class WorkerPlan:
     ``strategy_origin`` says where the strategy is written, None when nothing says it.
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
-    ``page_cache_mode`` is the hint for reads of files, empty for none.
+    ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
+    over HTTP.
 
     All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
     from ``data_seed``, which all workers share.
@@ -278,6 +279,7 @@ class WorkerPlan:
     process: int = 0
     processes: int = 1
     page_cache_mode: str = ""
+    read_sink: Literal["auto", "copy", "discard"] = "auto"
     strategy_origin: Origin | None = None
 
     @property
@@ -304,6 +306,7 @@ class WorkerPlan:
             "connect_timeout_s": self.connect_timeout_s,
             "request_timeout_s": self.request_timeout_s,
             "page_cache_mode": self.page_cache_mode,
+            "read_sink": self.read_sink,
             "data_seed": self.data_seed,
         }
 

@@ -23,6 +23,7 @@ from pytest_sai3bench.suite.scalars import (
     PositiveCount,
     PositiveDuration,
     Processes,
+    ReadSink,
     Uri,
 )
 from pytest_sai3bench.suite.section import Section
@@ -84,6 +85,14 @@ class Suite(Section):
             "The hint to the system with every read of a `file://` endpoint. `dontneed` drops the file from the page "
             "cache before and after it is read; `auto` is sequential; `normal` is none, as is the default. "
             "In sai3-bench it has no effect beside `multi_endpoint`."
+        ),
+    )
+    read_sink: ReadSink = Field(
+        default="auto",
+        description=(
+            "auto, copy or discard. "
+            "What becomes of the bodies of gets over HTTP: `discard` drops them in the kernel, `copy` reads them into one "
+            "buffer. `auto` drops what nothing looks at. sai3-bench has no such key."
         ),
     )
     io_rate: IoRate | None = Field(

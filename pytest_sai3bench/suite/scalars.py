@@ -173,6 +173,10 @@ PageCacheMode = Annotated[
         "page cache mode", {mode: mode for mode in ("auto", "sequential", "random", "dontneed", "normal")}
     ),
 ]
+ReadSink = Annotated[
+    Literal["auto", "copy", "discard"],
+    _choice("read sink", {sink: sink for sink in ("auto", "copy", "discard")}),
+]
 FillWord = Annotated[
     Literal["zero", "random"], _choice("fill", {"zero": "zero", "random": "random", "prand": "random"})
 ]

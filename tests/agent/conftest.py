@@ -423,6 +423,7 @@ def make_loop(
     connect_timeout_s: float = PATIENCE_S,
     request_timeout_s: float = PATIENCE_S,
     tls: TlsClient | None = None,
+    drops: bool = True,
 ) -> HttpLoop:
     """Return an event loop over the bucket ``bench`` at each address."""
     requests = [
@@ -437,6 +438,7 @@ def make_loop(
         connect_timeout_s=connect_timeout_s,
         request_timeout_s=request_timeout_s,
         tls=tls,
+        drops=drops,
     )
 
 

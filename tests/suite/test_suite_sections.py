@@ -63,6 +63,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "verify": False,
         "addressing": "auto",
         "page_cache_mode": None,
+        "read_sink": "auto",
     }
 
 

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sai3bench.plan.model import RunPlan
+
+_SUITE = """\
+target: {target}
+workload:
+  - {{op: get, path: data/prepared-*, weight: {weight}, verify: {verify}}}
+  - {{op: put, path: new/, weight: 1, object_size: 1}}
+prepare: {{ensure_objects: [{{base_uri: data/, count: 1, min_size: 1, max_size: 1}}]}}
+read_sink: {sink}
+"""
+
+
+def suite(sink: str, target: str = "s3://h:9000/bucket/", *, weight: int = 1, verify: str = "false") -> str:
+    return _SUITE.format(sink=sink, target=target, weight=weight, verify=verify)
+
+
+@pytest.mark.parametrize(
+    ("target", "verify", "reasons"),
+    [
+        ("s3+https://h:9000/bucket/", "false", ["over TLS, which the program has to decrypt"]),
+        ("s3://h:9000/bucket/", "true", ["with 'verify: true', which looks at the data"]),
+        ("file:///d/", "false", ["with file://, where all data are read"]),
+        ("direct:///d/", "false", ["with direct://, where all data are read"]),
+        (
+            "s3+https://h:9000/bucket/",
+            "true",
+            ["over TLS, which the program has to decrypt", "with 'verify: true', which looks at the data"],
+        ),
+    ],
+)
+def test_what_cannot_be_dropped_is_told_and_copied_without_a_word(
+    plan_of: Callable[..., RunPlan],
+    problems_of: Callable[..., list[str]],
+    target: str,
+    verify: str,
+    reasons: list[str],
+) -> None:
+    assert problems_of(suite("discard", target, verify=verify)) == [
+        f"s.yaml:6: read_sink: 'read_sink: discard' cannot be had {reason}: expected auto or copy"
+        for reason in reasons
+    ]
+    for sink in ("auto", "copy"):
+        [worker] = plan_of(suite(sink, target, verify=verify)).workers
+        assert worker.to_wire()["read_sink"] == sink
+
+
+def test_what_can_be_dropped(plan_of: Callable[..., RunPlan]) -> None:
+    for text in (suite("discard"), suite("discard", weight=0, verify="true")):
+        [worker] = plan_of(text).workers
+        assert worker.to_wire()["read_sink"] == "discard"
