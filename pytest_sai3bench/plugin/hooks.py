@@ -49,6 +49,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=_duration,
         help="Duration of every workload, such as 10s or 2m, instead of the suite's own.",
     )
+    group.addoption(
+        "--sai3-progress",
+        choices=("auto", "plain", "none"),
+        default="auto",
+        help="What to show of a run while it goes on: plain lines, or none; auto is plain, and none with -q.",
+    )
     parser.addini(
         "sai3bench_files", "Names of suite files (globs).", type="args", default=list(_DEFAULT_FILES)
     )

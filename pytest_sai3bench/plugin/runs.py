@@ -15,6 +15,7 @@ from pytest_sai3bench.errors import CredentialsError, RunError
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.plan.certificates import read_tls
+from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports import run_folder
@@ -61,7 +62,9 @@ class Runs:
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
             tls = _read_tls(plan)
-            run.begin(plan, credentials, self._new_folder(run), self._metadata(), tls)
+            folder = self._new_folder(run)
+            run.console, observers = watch(plan, owner)
+            run.begin(plan, credentials, folder, self._metadata(), tls=tls, observers=observers)
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
         """Write the summary of every run that measured something."""

@@ -14,12 +14,14 @@ from pytest_sai3bench.results.model import RunResult
 from pytest_sai3bench.thresholds.evaluation import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
 
+    from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plugin.console import Console
     from pytest_sai3bench.thresholds.collection import Compiled
     from pytest_sai3bench.thresholds.verdicts import Verdict
 
@@ -28,6 +30,7 @@ class SuiteRun:
     """Begun, worked and ended by its ``owner``, the first item that needs it; read by every item of the suite.
 
     ``at_end`` holds what is to be done when the run ends; ``verdicts`` are those that have been given so far, by id.
+    ``console`` shows how the run goes.
     """
 
     def __init__(self, path: Path, text: str, plan: RunPlan, rules: tuple[Compiled, ...]) -> None:
@@ -36,6 +39,7 @@ class SuiteRun:
         self.rules = rules
         self.owner: pytest.Item | None = None
         self.folder: Path | None = None
+        self.console: Console | None = None
         self.at_end = ExitStack()
         self.verdicts: dict[str, Verdict] = {}
         self._text = text
@@ -59,6 +63,7 @@ class SuiteRun:
             yield
         except BaseException as error:
             self._error = error
+            self._rest()
             raise
 
     def begin(
@@ -67,14 +72,21 @@ class SuiteRun:
         credentials: Mapping[str, str | None] | None,
         folder: Path,
         metadata: Mapping[str, Any],
+        *,
         tls: Mapping[str, Any] | None = None,
+        observers: Sequence[Observer] = (),
     ) -> None:
-        """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results."""
+        """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results.
+
+        ``tls`` and ``observers`` are those of `Run`.
+        """
         self.plan = plan
         self.folder = folder
         self._metadata = metadata
         run_id = "/".join(folder.parts[-3:])
-        self._run = Run(plan, credentials, run_id=run_id, started_at=time.time(), tls=tls)
+        self._run = Run(
+            plan, credentials, run_id=run_id, started_at=time.time(), tls=tls, observers=observers
+        )
         # In reverse order, and whatever each of them raises.
         self.at_end.callback(self._write)
         self.at_end.callback(self._run.clean_up)
@@ -90,6 +102,7 @@ class SuiteRun:
             with self.accounted():
                 self._run.work()
         finally:
+            self._rest()
             # Before cleanup, which may take long, and whose failures say nothing about the workload.
             self._write()
 
@@ -127,6 +140,10 @@ class SuiteRun:
         if wrong:
             lines = [f"{check.name}: {check.value}, expected {check.expected}" for check in wrong]
             raise RunError("\n".join(["the totals of the run contradict each other:", *lines]))
+
+    def _rest(self) -> None:
+        if self.console is not None:
+            self.console.rest()
 
     def _write(self) -> None:
         assert self.folder is not None

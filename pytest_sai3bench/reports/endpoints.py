@@ -24,8 +24,9 @@ _SEVERITY = ("failing", "idle", "slow")
 
 
 def endpoint_list(plan: RunPlan, width: int, *, everything: bool = False) -> list[str]:
-    """Return the endpoints of ``plan``, which is bound to addresses: a line on all, then number, URI, address, agents.
+    """Return the endpoints of ``plan``, which is bound to addresses: a line on all, then number, URI, agents.
 
+    Where a URI does not say the address it stands for, that is shown, too.
     Beyond `MOST_LINES` the rest is counted, unless ``everything`` is wanted.
     """
     drivers: dict[str, dict[str, None]] = {}
@@ -37,7 +38,10 @@ def endpoint_list(plan: RunPlan, width: int, *, everything: bool = False) -> lis
     facts = [_per_agent([len(uris) for uris in driven.values()])] if len(driven) > 1 else []
     if len(drivers) > 1:
         facts.append(" and ".join(dict.fromkeys(worker.strategy for worker in plan.workers)))
-    rows: list[tuple[str, ...]] = [(endpoint.uri, _address(endpoint)) for endpoint in plan.endpoints]
+    rows: list[tuple[str, ...]] = [(endpoint.uri,) for endpoint in plan.endpoints]
+    addresses = [_address(endpoint) for endpoint in plan.endpoints]
+    if any(address not in uri for (uri,), address in zip(rows, addresses)):
+        rows = [(*row, address) for row, address in zip(rows, addresses)]
     if len(driven) > 1:
         everybody = len(driven)
         names = (
