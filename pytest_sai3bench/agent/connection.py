@@ -39,7 +39,7 @@ class Connection:
 
     ``state`` is IDLE, CONNECTING, HEAD (request begun, answer's head not complete) or BODY. ``pending`` is what could
     not be sent yet. After `receive` returned True, ``status``, ``size`` (bytes of the body), ``body`` (when kept),
-    ``close`` and ``head`` (of an error) describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
+    ``close`` and ``head`` (of an error, or when asked for) describe the answer. ``opened_ns`` is when the connection was begun, ``began_ns`` when the operation's
     clock started (0 when it has not), ``due_ns`` when it was due under a rate (else 0), ``first_ns`` when the first byte of
     its answer had arrived (0 when that was the whole answer); ``token`` is the next page of a LIST. ``fresh`` is True until an answer came: a
     connection that was used before may have been closed by the server meanwhile, which is no error. ``crossed`` is True
@@ -125,15 +125,20 @@ class Connection:
         """Go on with what has to be agreed before the first request; returns what to wait for, 0 when nothing is left."""
         return 0
 
-    def expect(self, *, bodiless: bool = False, keep: bool = False, check: Check | None = None) -> None:
-        """Prepare for the answer to a new request; ``keep`` its body, ``check`` it, or only count it."""
+    def expect(
+        self, *, bodiless: bool = False, keep: bool = False, check: Check | None = None, head: bool = False
+    ) -> None:
+        """Prepare for the answer to a new request; ``keep`` its body, ``check`` it, or only count it.
+
+        With ``head`` that is kept of a success, too.
+        """
         self.check = check
         self.state = HEAD
         self.first_ns = 0
         self.touched = False
         self._bodiless = bodiless
         self._keep = keep
-        self._plain = not (bodiless or keep or check)
+        self._plain = not (bodiless or keep or check or head)
 
     def send(self, data: bytes) -> bool:
         """Send a request's first bytes; True when all of it, body included, has left."""
@@ -215,7 +220,7 @@ class Connection:
                 self.close = close
                 self.size = 0
                 self.body = b""
-                self.head = start[:end] if status >= 300 else b""
+                self.head = start[:end]
                 self._keep = self._keep or status >= 300
                 self._chunks = ChunkedBody() if length == CHUNKED else None
                 self._left = length

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from .balance import FAILED
 from .connection import CONNECTING, IDLE, ConnectionFailed, name_error
 from .connections import Connections
-from .messages import GET, LIST
+from .large import RANGE, is_part, operation_of
+from .messages import GET, LIST, PUT
 from .outgoing import Outgoing
 from .poller import WRITE, make_fine_wait
 from .recorder import NEVER_NS, Recorder, series_base
 from .response import BadResponse, retry_after_ns
 from .s3_requests import describe_error, next_token
+from .transfers import Transfers
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -53,7 +55,9 @@ class HttpLoop:
     ) -> None:
         self._endpoints = len(requests)
         self._lanes = lanes
-        self._outgoing = Outgoing(requests, pool)
+        self._transfers = Transfers(self._endpoints)
+        self._ready = self._transfers.ready
+        self._outgoing = Outgoing(requests, pool, self._transfers)
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)
         self._request_timeout_ns = int(request_timeout_s * 1e9)
         self._connections = Connections(addresses, tls, self._outgoing.payloads, drops=drops)
@@ -95,6 +99,7 @@ class HttpLoop:
         self._policy = load.policy
         self._recorder = Recorder(load.window, load.done)
         self._record = self._recorder.record
+        self._transfers.record_in(self._recorder)
         self._pacer = load.pacer
         self._end_ns = load.window.end_ns
         self._stop_ns = 0
@@ -140,6 +145,8 @@ class HttpLoop:
             if now >= chores_ns:
                 chores_ns = now + _CHORE_NS
                 self._chores(now, control)
+            if self._ready:
+                self._call_lanes()
 
     def close(self) -> None:
         """Close every connection."""
@@ -149,6 +156,9 @@ class HttpLoop:
 
     def _next(self, connection: Connection | None, now: int) -> None:
         """Begin the lane's next operation, on ``connection`` if it leads to the right endpoint."""
+        if self._ready:
+            self._begin(self._transfers.pop(), 0, connection)
+            return
         if now < self._end_ns:
             if self._policy.hold_until_ns > now or self._policy.gave_up:
                 self._pause(connection)
@@ -182,6 +192,17 @@ class HttpLoop:
             self._retire(connection)
         else:
             self._begin(task, 0, connection, due)
+
+    def _call_lanes(self) -> None:
+        """Let lanes that have ended, or wait to begin something, take requests of operations under way."""
+        while self._ready:
+            if self._busy < self._lanes:
+                self._busy += 1
+            elif (wait := self._waiting.take_last()) is None:
+                return
+            elif self._pacer is not None and wait.due_ns:
+                self._pacer.give_back(wait.due_ns)
+            self._begin(self._transfers.pop(), 0, None)
 
     def _retire(self, connection: Connection | None) -> None:
         if connection is not None:
@@ -251,6 +272,8 @@ class HttpLoop:
                 self._next(None, now)
 
     def _miss(self, task: Task | None, due: int) -> None:
+        if task is not None and is_part(task):
+            self._transfers.fail(task)
         if self._pacer is not None and task is None and due:
             self._pacer.miss(due, self._stop_ns or NEVER_NS)
 
@@ -327,7 +350,7 @@ class HttpLoop:
             self._outgoing.payloads.append(connection.payload)
             connection.payload = None
         connection.token = ""
-        if connection.status >= 300:
+        if connection.status >= 300 and not (op >= RANGE and self._transfers.accepts(connection)):
             self._release(endpoint, FAILED)
             text = describe_error(connection.status, connection.body)
             self._connections.leave(connection)
@@ -340,19 +363,27 @@ class HttpLoop:
                 asked_ns=_asked_to_wait(connection),
             )
             return
-        if connection.check is not None and (problem := connection.check.finish()):
+        if (
+            connection.check is not None
+            and connection.status < 300
+            and (problem := connection.check.finish())
+        ):
             self._release(endpoint, FAILED)
             self._connections.leave(connection)
             self._count_failure(task, connection.attempt, connection.due_ns, endpoint, problem)
             return
-        if op == LIST:
-            connection.token = next_token(connection.body)
-            if connection.token and connection.close:
-                self._repeat(connection)
+        if op > PUT:
+            if op >= RANGE:
+                self._take_part(connection, now)
                 return
-            if connection.token:
-                self._request(connection)
-                return
+            if op == LIST:
+                connection.token = next_token(connection.body)
+                if connection.token and connection.close:
+                    self._repeat(connection)
+                    return
+                if connection.token:
+                    self._request(connection)
+                    return
         size = connection.size if op == GET else task[2]
         base = series_base(op, endpoint, self._endpoints)
         latency_ns = now - connection.began_ns
@@ -364,6 +395,24 @@ class HttpLoop:
         if connection.due_ns:
             self._recorder.respond(base, size, now - connection.due_ns)
         self._release(endpoint, latency_ns)
+        connection.began_ns = 0
+        if connection.close:
+            self._drop(connection)
+            self._next(None, now)
+        else:
+            self._next(connection, now)
+
+    def _take_part(self, connection: Connection, now: int) -> None:
+        """Go on with an operation that takes several requests, one of which was answered."""
+        task, endpoint = connection.task, connection.endpoint
+        assert task is not None
+        latency_ns = now - connection.began_ns
+        problem = self._transfers.take(connection, now)
+        self._release(endpoint, FAILED if problem else latency_ns)
+        if problem is not None:
+            self._connections.leave(connection)
+            self._count_failure(task, connection.attempt, 0, endpoint, problem)
+            return
         connection.began_ns = 0
         if connection.close:
             self._drop(connection)
@@ -414,10 +463,12 @@ class HttpLoop:
         now = monotonic_ns()
         delay = -1
         if not self._policy.forgives(kind):
-            self._recorder.fail(task[0], endpoint, now, kind, text)
+            self._recorder.fail(operation_of(task[0]), endpoint, now, kind, text)
             delay = self._policy.failed(now, attempt, text, asked_ns)
         # Through the queue, never by a direct call: a dead endpoint would become a recursion.
         if delay < 0:
+            if is_part(task):
+                self._transfers.fail(task)
             self._waiting.put(now)
         else:
             self._waiting.put(now + delay, task, attempt + 1, due)
@@ -433,21 +484,30 @@ class HttpLoop:
             # Lanes that pause or wait for a retry have nothing to wait for any more.
             self._busy -= len(self._waiting)
             self._forget_waiting()
+        overdue = self._stop_ns and now - self._stop_ns > 1_000_000_000
+        if overdue:
+            self._cut_off += self._transfers.give_up()
         for connection in list(self._by_fd.values()):
-            if connection.state == IDLE or connection.task is None:
+            task = connection.task
+            if connection.state == IDLE or task is None:
                 continue
-            if self._stop_ns and now - self._stop_ns > 1_000_000_000:
-                self._cut_off += 1
-                self._release(connection.endpoint, FAILED)
+            if overdue:
                 self._drop(connection)
+                self._release(connection.endpoint, FAILED)
                 self._busy -= 1
+                if is_part(task):
+                    self._transfers.fail(task)
+                else:
+                    self._cut_off += 1
             elif connection.state == CONNECTING and now - connection.opened_ns > self._connect_timeout_ns:
                 text = f"no connection within {self._connect_timeout_ns / 1e9:g} s"
                 self._broken(connection, TimeoutError(text))
-            elif now - connection.began_ns > self._request_timeout_ns:
-                self._broken(
-                    connection, TimeoutError(f"no answer within {self._request_timeout_ns / 1e9:g} s")
-                )
+            elif now - connection.began_ns > (limit_ns := self._limit_ns(task)):
+                self._broken(connection, TimeoutError(f"no answer within {limit_ns / 1e9:g} s"))
+
+    def _limit_ns(self, task: Task) -> int:
+        limit_ns: int = task[3].transfer.timeout_ns if is_part(task) else 0
+        return limit_ns or self._request_timeout_ns
 
 
 def _asked_to_wait(connection: Connection) -> int:

@@ -52,10 +52,11 @@ class SeriesWire(TypedDict):
     ``index`` and ``counts`` are parallel: sparse counts by bucket index of `hdr`. ``count`` is their sum. These are
     latencies from the send; ``response`` are those from the instant at which operations were due, None without a rate.
     ``ttfb`` are those from the send to the first byte of the answer: None where they are not known, ``latency`` where
-    every answer came in one piece, so that they are the same.
+    every answer came in one piece, so that they are the same. ``role`` is one of `ROLES`.
     """
 
     op: str
+    role: str
     endpoint: int
     bucket: int
     count: int
@@ -156,6 +157,9 @@ Message = dict[str, Any]
 SECTIONS = ("warmup", "measured", "tail")
 OPERATIONS = ("get", "put", "list", "stat", "delete", "mkdir", "rmdir")
 GET, PUT, LIST, STAT, DELETE, MKDIR, RMDIR = range(len(OPERATIONS))
+# What a series counts: operations of one request each; operations of several, where the first of these went; or those
+# requests, each where it went.
+ROLES = ("", "whole", "part")
 # How files are put, added to `PUT` in a task: see `file_puts`.
 FSYNC, ATOMIC = 1 << 8, 1 << 9
 KIND_MASK = 0xFF

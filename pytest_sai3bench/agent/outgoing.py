@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from time import monotonic_ns
 from typing import TYPE_CHECKING
 
+from .large import LARGE, RANGE
 from .messages import GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, object_number
 from .verification import Check
@@ -12,8 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .connection import Connection
+    from .large import Part
     from .payload import Pool
     from .s3_requests import S3Requests
+    from .sources import Task
+    from .transfers import Transfers
 
 # A request up to this size leaves in one piece with its head.
 _INLINE_BYTES = 64 << 10
@@ -22,9 +27,10 @@ _INLINE_BYTES = 64 << 10
 class Outgoing:
     """Makes the requests of all endpoints; ``payloads`` are the buffers for large bodies that are not in use."""
 
-    def __init__(self, requests: Sequence[S3Requests], pool: Pool) -> None:
+    def __init__(self, requests: Sequence[S3Requests], pool: Pool, transfers: Transfers) -> None:
         self.payloads = [Payload(pool)]
         self._requests = requests
+        self._transfers = transfers
         self._pool = pool
         self._checker = Payload(pool)
 
@@ -51,5 +57,18 @@ class Outgoing:
         if op == LIST:
             connection.expect(keep=True)
             return requests.list(key, connection.token)
+        if op >= RANGE:
+            return self._part(connection, task, requests)
         connection.expect(bodiless=op == STAT)
         return requests.object(op, key)
+
+    def _part(self, connection: Connection, task: Task, requests: S3Requests) -> bytes:
+        """Return the same for one request of an operation that takes several."""
+        if task[0] >= LARGE:
+            task = self._transfers.start(connection, monotonic_ns())
+        _, key, size, detail, _ = task
+        part: Part = detail
+        start, end, shape = part.offset, part.offset + part.length, part.transfer.shape
+        check = Check(self._checker, key, size, shape, start=start, end=end) if shape else None
+        connection.expect(check=check, head=True)
+        return requests.range(key, start, end)

@@ -7,6 +7,7 @@ processes is one with the sum of their rates.
 
 from __future__ import annotations
 
+import heapq
 import math
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -78,6 +79,7 @@ class Pacer:
         self._measured_ns, self._end_ns = window.measured_ns, window.end_ns
         self._lock = Lock()
         self._last_ns = 0
+        self._returned: list[int] = []
         self.due = 0
         self.late = 0
         self.missed = 0
@@ -87,13 +89,23 @@ class Pacer:
     def take(self, now_ns: int) -> int:
         """Return the next instant; it may lie before ``now_ns``, or after the end, and then nothing is due any more."""
         with self._lock:
-            due_ns = self._last_ns = self._next()
+            again = bool(self._returned)
+            if again:
+                due_ns = heapq.heappop(self._returned)
+            else:
+                due_ns = self._last_ns = self._next()
             if self._measured_ns <= due_ns < self._end_ns:
-                self.due += 1
+                if not again:
+                    self.due += 1
                 if due_ns < now_ns:
                     self.late += 1
                     self.longest_lag_ns = max(self.longest_lag_ns, now_ns - due_ns)
             return due_ns
+
+    def give_back(self, due_ns: int) -> None:
+        """Take an instant back whose lane has something else to do: it is the next to be handed out."""
+        with self._lock:
+            heapq.heappush(self._returned, due_ns)
 
     def began(self, due_ns: int, now_ns: int) -> None:
         """Note that a lane that waited for an instant begins its operation now."""
@@ -114,6 +126,8 @@ class Pacer:
 
     def close(self, now_ns: int) -> None:
         """Count what is due up to now, or the end, and was never handed out: for a random schedule on average."""
+        for due_ns in self._returned:
+            self.miss(due_ns, now_ns)
         end_ns = min(self._end_ns, now_ns)
         last_ns = max(self._last_ns, self._measured_ns)
         left = max(0, math.ceil((end_ns - last_ns) / self._period_ns) - 1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .buckets import UPPER_BYTES
 from .hdr import HIGHEST_NS, index_of
-from .messages import GET, OPERATIONS
+from .messages import GET, OPERATIONS, ROLES
 
 if TYPE_CHECKING:
     from collections import deque
@@ -163,7 +163,10 @@ class Recorder:
 
 
 def series_base(op: int, endpoint: int, endpoints: int) -> int:
-    """Key of bucket 0 of an operation (index in `OPERATIONS`) on an endpoint; buckets follow one by one."""
+    """Key of bucket 0 of an operation on an endpoint; buckets follow one by one.
+
+    ``op`` is an index in `OPERATIONS`, and beyond them in the `ROLES` after the first, in which they come again.
+    """
     return (op * endpoints + endpoint) * BUCKETS
 
 
@@ -211,10 +214,12 @@ class Totals:
     def _series_wire(self, key: int, whole: Segment) -> SeriesWire:
         place, bucket = divmod(key, BUCKETS)
         op, endpoint = divmod(place, self._endpoints)
+        role, op = divmod(op, len(OPERATIONS))
         series, response = _sum(key, whole.series, whole.pieces), whole.responses.get(key)
         index = sorted(series.counts)
         return {
             "op": OPERATIONS[op],
+            "role": ROLES[role],
             "endpoint": endpoint,
             "bucket": bucket,
             "count": sum(series.counts.values()),

@@ -64,6 +64,10 @@ class S3Requests:
         """Return the head of a GET, STAT or DELETE."""
         return self._signer.head(METHODS[op], self._base + key, "")
 
+    def range(self, key: str, start: int, end: int) -> bytes:
+        """Return the head of a GET of the bytes from ``start`` up to ``end``."""
+        return self._signer.head("GET", self._base + key, "", f"Range: bytes={start}-{end - 1}\r\n")
+
     def put(self, key: str, size_bytes: int) -> bytes:
         """Return the head of a PUT."""
         return self._signer.head("PUT", self._base + key, "", f"Content-Length: {size_bytes}\r\n")

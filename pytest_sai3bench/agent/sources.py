@@ -11,6 +11,7 @@ from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from .large import LARGE, Large, read_ranges
 from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
 from .payload import Shape
 from .pools import numbered_name, parse_numbered
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from random import Random
 
+    from .large import Ranges
     from .pools import NamePool
 
 _MASK = (1 << 64) - 1
@@ -31,9 +33,10 @@ _SCATTER = 0x9E3779B97F4A7C15
 
 # One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`) and key relative to the endpoint; for
 # PUTs size in bytes and shape of the data (None for plain), for GETs the same of what must come back (None for whatever
-# does); last the endpoint on which it has to be done, or `ANYWHERE`. A bare tuple, since making one costs a tenth of
-# making anything with names.
-Task = tuple[int, str, int, "Shape | None", int]
+# does); last the endpoint on which it has to be done, or `ANYWHERE`. Of operations that take several requests see
+# `large`, whose details take the place of the shape. A bare tuple, since making one costs a tenth of making anything with
+# names.
+Task = tuple[int, str, int, Any, int]
 
 ANYWHERE = -1
 
@@ -92,6 +95,25 @@ class _VerifiedReads(_Entry):
         assert parsed is not None
         objects = self._numbered[parsed[0]]
         return (self.op, key, objects.size(key), objects.shape, ANYWHERE)
+
+
+class _LargeReads(_Entry):
+    """GET like another entry; of large objects, and of those of unknown size, by ranges."""
+
+    def __init__(self, op: str, reads: _Entry, ranges: Ranges, numbered: Mapping[str, Numbered]) -> None:
+        super().__init__(op)
+        self._reads = reads.draw
+        self._ranges = ranges
+        self._numbered = numbered
+
+    def draw(self) -> Task | None:
+        task = self._reads()
+        assert task is not None
+        op, key, _, shape, place = task
+        size = size_of(key, self._numbered)
+        if size >= 0 and not self._ranges.divides(size):
+            return task
+        return (op | LARGE, key, size, Large(self._ranges, shape), place)
 
 
 class _Lists(_Entry):
@@ -190,9 +212,12 @@ class Mix:
         assert pool is not None
         if op == "delete":
             return _Deletes(op, pool, worker, workers, self._rng)
+        reads: _Entry = _Reads(op, pool, self._rng)
         if operation["verify"]:
-            return _VerifiedReads(op, pool, self._numbered, self._rng)
-        return _Reads(op, pool, self._rng)
+            reads = _VerifiedReads(op, pool, self._numbered, self._rng)
+        if operation["ranges"]:
+            reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._numbered)
+        return reads
 
     def _weigh(self) -> None:
         cumulative = list(accumulate(weight for _, weight, _ in self._entries))
@@ -238,6 +263,15 @@ class Numbered(NamedTuple):
     size: Callable[[str], int]
     shape: Shape
     how: int = 0
+
+
+def size_of(key: str, numbered: Mapping[str, Numbered]) -> int:
+    """Return the size of an object of prepare in bytes, -1 for any other; ``numbered`` has all sets by their stem."""
+    parsed = parse_numbered(key)
+    objects = numbered.get(parsed[0]) if parsed else None
+    if parsed is None or objects is None or parsed[1] >= objects.total:
+        return -1
+    return objects.size(key)
 
 
 class Missing:

@@ -24,22 +24,33 @@ class WrongContentError(OSError):
 class Check:
     """Compares the content of one object with what it must be.
 
-    ``payload`` makes the content again; many checks of one thread may share it.
+    ``payload`` makes the content again; many checks of one thread may share it. Of a part of the object, the checked
+    bytes are those from ``start`` up to ``end``.
     """
 
-    def __init__(self, payload: Payload, key: str, size_bytes: int, shape: Shape) -> None:
+    def __init__(
+        self,
+        payload: Payload,
+        key: str,
+        size_bytes: int,
+        shape: Shape,
+        *,
+        start: int = 0,
+        end: int | None = None,
+    ) -> None:
         self._payload = payload
         self._key = key
         self._number = object_number(key)
         self._size = size_bytes
         self._shape = shape
-        self._received = 0
+        self._received = start
+        self._end = size_bytes if end is None else end
         self._problem: tuple[str, str] | None = None
 
     def feed(self, data: memoryview) -> None:
         """Take the next piece; after the first difference the rest is only counted."""
-        while data and self._received < self._size and self._problem is None:
-            expected = self._expect(self._number, len(data))
+        while data and self._received < self._end and self._problem is None:
+            expected = self._expect(self._number, min(len(data), self._end - self._received))
             piece = data[: len(expected)]
             # A bytearray compares with anything as one block of memory, a memoryview item by item.
             if bytearray(piece) != expected:
@@ -50,10 +61,10 @@ class Check:
 
     def finish(self) -> tuple[str, str] | None:
         """Return kind and text of what is wrong with the whole, None when nothing is."""
-        if self._problem is None and self._received != self._size:
-            kind = TRUNCATED if self._received < self._size else CORRUPT
-            text = f"{self._key}: {self._received} bytes, expected {self._size}"
-            self._problem = (kind, text)
+        if self._problem is None and self._received != self._end:
+            self._problem = wrong_size(
+                self._key, self._received, self._size if self._received < self._end else self._end
+            )
         return self._problem
 
     def _expect(self, number: int, length: int) -> memoryview:
@@ -72,3 +83,8 @@ class Check:
             if number != self._number and bytearray(piece) == self._expect(number, len(piece)):
                 return WRONG_OBJECT, f"{self._key}: the content of another object, from byte 0 on"
         return CORRUPT, text
+
+
+def wrong_size(key: str, size_bytes: int, expected: int) -> tuple[str, str]:
+    """Return kind and text of a size that is not the one that was written."""
+    return TRUNCATED if size_bytes < expected else CORRUPT, f"{key}: {size_bytes} bytes, expected {expected}"

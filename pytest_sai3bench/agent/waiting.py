@@ -42,6 +42,14 @@ class Waiting:
         """Take the first lane out."""
         return heapq.heappop(self._heap)
 
+    def take_last(self) -> Wait | None:
+        """Take out the lane that would wait longest to begin something; None when all have something to try again."""
+        last = max((wait for wait in self._heap if wait.task is None), default=None)
+        if last is not None:
+            self._heap.remove(last)
+            heapq.heapify(self._heap)
+        return last
+
     def clear(self) -> list[Wait]:
         """Take all lanes out."""
         waits, self._heap = self._heap, []

@@ -18,6 +18,7 @@ from pytest_sai3bench.plan.model import (
     ErrorPolicy,
     ObjectSet,
     OperationPlan,
+    RangesPlan,
     RatePlan,
     RunPlan,
     SizePlan,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
+    from pytest_sai3bench.suite.operations import Operation
     from pytest_sai3bench.suite.places import Place
     from pytest_sai3bench.suite.preparation import EnsureObjects
     from pytest_sai3bench.suite.sizes import Uniform
@@ -203,9 +205,14 @@ class _Stages:
                     fsync=self._in_folders and isinstance(operation, Put) and operation.fsync,
                     atomic=self._in_folders and isinstance(operation, Put) and operation.atomic,
                     verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
+                    ranges=None if self._in_folders else self._plan_ranges(operation),
                 )
             )
         return tuple(operations)
+
+    def _plan_ranges(self, operation: Operation) -> RangesPlan | None:
+        ranges = operation.range if isinstance(operation, Get) else None
+        return RangesPlan(ranges.size, ranges.parallel) if ranges else None
 
     def _plan_rate(self) -> RatePlan | None:
         rate = self._loaded.suite.io_rate

@@ -109,6 +109,23 @@ PLAIN_DATA = DataPlan()
 
 
 @dataclass(frozen=True)
+class RangesPlan:
+    """How large objects are read: ``parallel`` ranges of ``size`` bytes at a time, from ``least`` bytes on.
+
+    ``timeout_s`` is the time limit of a range, 0 for that of any request.
+    """
+
+    size: int
+    parallel: int
+    least: int = 0
+    timeout_s: float = 0.0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
 class OperationPlan:
     """One entry of the workload.
 
@@ -128,6 +145,7 @@ class OperationPlan:
     fsync: bool = False
     atomic: bool = False
     verify: bool = False
+    ranges: RangesPlan | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -142,6 +160,7 @@ class OperationPlan:
             "atomic": self.atomic,
             "data": self.data.to_wire(),
             "verify": self.verify,
+            "ranges": self.ranges.to_wire() if self.ranges else None,
         }
 
 

@@ -54,7 +54,7 @@ class Place(Part):
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointPart(Place):
-    """Operations at one endpoint, which counts from 1; ``whole`` is what all endpoints did."""
+    """Requests to one endpoint, which counts from 1; ``whole`` is what all endpoints did."""
 
     number: int
     whole: Place
@@ -95,8 +95,8 @@ def by_operation(phase: PhaseResult) -> list[Part]:
 
 
 def by_endpoint(phase: PhaseResult, ops: Collection[str] = OPERATIONS) -> list[EndpointPart]:
-    """Return every planned endpoint with what ``ops`` did there, idle ones included."""
-    whole = Place(phase=phase, name="", **_place(phase, ops))
+    """Return every planned endpoint with the requests of ``ops`` to it, idle ones included."""
+    whole = Place(phase=phase, name="", **_place(phase, ops, requests=True))
     return [
         EndpointPart(phase=phase, name=uri, number=number, whole=whole, **_place(phase, ops, endpoint=uri))
         for number, uri in enumerate(phase.endpoints, 1)
@@ -112,10 +112,15 @@ def by_agent(phase: PhaseResult, ops: Collection[str] = OPERATIONS) -> list[Agen
 
 
 def _place(
-    phase: PhaseResult, ops: Collection[str], *, endpoint: str | None = None, agent: str | None = None
+    phase: PhaseResult,
+    ops: Collection[str],
+    *,
+    endpoint: str | None = None,
+    agent: str | None = None,
+    requests: bool | None = None,
 ) -> dict[str, Tally]:
     def tally(wanted: Collection[str]) -> Tally:
-        return phase.tally(ops=wanted, endpoint=endpoint, agent=agent)
+        return phase.tally(ops=wanted, endpoint=endpoint, agent=agent, requests=requests)
 
     return {
         "tally": tally(ops),

@@ -144,7 +144,7 @@ def _series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
 
 def _series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
     return {
-        SeriesKey(one["agent"], one["endpoint"], one["op"], one["bucket"]): Tally(
+        SeriesKey(one["agent"], one["endpoint"], one["op"], one["bucket"], one.get("role", "")): Tally(
             one["ops"],
             one["bytes"],
             one["tail_ops"],

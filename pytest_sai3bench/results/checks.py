@@ -12,9 +12,9 @@ from pytest_sai3bench.results.model import Check, Tally, total
 from pytest_sai3bench.results.reconciliation import describe_key, facts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from pytest_sai3bench.results.model import AgentReport, PhaseResult, RunResult
+    from pytest_sai3bench.results.model import AgentReport, PhaseResult, RunResult, SeriesKey
 
 BUSY_LANES_LIMIT = 1.05
 GENERATOR_CPU_LIMIT = 0.95
@@ -32,8 +32,9 @@ def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
     by_endpoint = total(phase.tally(endpoint=uri) for uri in phase.endpoints)
     by_agent = total(phase.tally(agent=report.agent) for report in phase.agents)
     return (
-        _reconcile_sum("reconcile-endpoints", by_endpoint, phase),
-        _reconcile_sum("reconcile-agents", by_agent, phase),
+        _reconcile_sum("reconcile-endpoints", by_endpoint, phase.tally(requests=True)),
+        _reconcile_sum("reconcile-agents", by_agent, phase.tally()),
+        _reconcile_parts(phase),
         _reconcile_ticks(phase),
         _reconcile_counts(phase),
         _littles_law(phase),
@@ -44,17 +45,41 @@ def check_phase(phase: PhaseResult) -> tuple[Check, ...]:
     )
 
 
-def _reconcile_sum(name: str, found: Tally, phase: PhaseResult) -> Check:
+def _reconcile_sum(name: str, found: Tally, expected: Tally) -> Check:
     """Compare the sum over what was planned with the total: a series that belongs nowhere is missing in the sum."""
-    expected = phase.tally()
     return Check(name, facts_of(found) == facts_of(expected), _text(found), _text(expected))
+
+
+def _reconcile_parts(phase: PhaseResult) -> Check:
+    """Compare the bytes of operations of several requests with those of their requests, over the whole time of load.
+
+    There are more when some of the requests, or the whole operation, failed or did not end.
+    """
+    bytes_of = {
+        role: sum(tally.bytes + tally.tail_bytes for key, tally in _all_series(phase) if key.role == role)
+        for role in ("whole", "part")
+    }
+    ended = all(report.outcome in ("completed", "exhausted") for report in phase.agents)
+    exact = ended and not any(tally.errors for _, tally in _all_series(phase))
+    found, expected = bytes_of["part"], bytes_of["whole"]
+    return Check(
+        "reconcile-parts",
+        found == expected if exact else found >= expected,
+        f"{found} bytes in parts of operations",
+        f"{'' if exact else 'at least '}{expected} bytes",
+    )
+
+
+def _all_series(phase: PhaseResult) -> Iterator[tuple[SeriesKey, Tally]]:
+    yield from phase.warmup.items()
+    yield from phase.series.items()
 
 
 def _reconcile_ticks(phase: PhaseResult) -> Check:
     """Compare the final results with what agents reported second by second, on a path of its own."""
     ticked = phase.ticked
     found = f"{ticked.ops} ops, {ticked.bytes} bytes, {ticked.errors} errors"
-    expected = _text(total([*phase.warmup.values(), *phase.series.values()]))
+    expected = _text(total(tally for _, tally in _all_series(phase)))
     passed = not ticked.differing and found == expected
     return Check("reconcile-ticks", passed, found + _first(ticked.differing), expected)
 
@@ -80,10 +105,12 @@ def _reconcile_counts(phase: PhaseResult) -> Check:
 def _littles_law(phase: PhaseResult) -> Check:
     """Compare the lanes that were busy with those there are: rate x mean latency = concurrency (Little, 1961).
 
+    A lane is busy with one request; operations that take several are under way on several lanes, or wait for one.
+
     Taken over the whole time of load, warm-up and tail included, it holds for every closed loop, not only for a steady
     one: more busy lanes than there are means that latencies are wrong. Few of them mean that the generator idled.
     """
-    latency = total([*phase.warmup.values(), *phase.series.values()]).latency
+    latency = total(tally for key, tally in _all_series(phase) if key.role != "whole").latency
     lane_s = sum(report.lanes * report.wall_s for report in phase.agents)
     busy = latency.sum_ns / 1e9 / lane_s if lane_s else 0.0
     return Check(

@@ -15,12 +15,17 @@ RunStatus = Literal["completed", "failed", "interrupted"]
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """Identity of a tally: agent id, endpoint URI, operation, size bucket (see `pytest_sai3bench.agent.buckets`)."""
+    """Identity of a tally: agent id, endpoint URI, operation, size bucket (see `pytest_sai3bench.agent.buckets`).
+
+    ``role`` is empty for operations of one request each. Those of several are there twice: as ``whole``, at the endpoint
+    of their first request, and as each ``part``, at the endpoint that served it. To add both up would count them twice.
+    """
 
     agent: str
     endpoint: str
     op: str
     bucket: int
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,13 +198,20 @@ class PhaseResult:
         endpoint: str | None = None,
         agent: str | None = None,
         bucket: int | None = None,
+        requests: bool | None = None,
     ) -> Tally:
-        """Return the sum of all series that match every criterion given."""
+        """Return the sum of all series that match every criterion given.
+
+        Operations are counted, or with ``requests`` what was asked of endpoints: each request of an operation that took
+        several. By default ``requests`` are counted when an ``endpoint`` is given.
+        """
         wanted = None if ops is None else frozenset(ops)
+        other = "whole" if requests or (requests is None and endpoint is not None) else "part"
         return total(
             tally
             for key, tally in self.series.items()
-            if (wanted is None or key.op in wanted)
+            if key.role != other
+            and (wanted is None or key.op in wanted)
             and (endpoint is None or key.endpoint == endpoint)
             and (agent is None or key.agent == agent)
             and (bucket is None or key.bucket == bucket)

@@ -42,4 +42,5 @@ def facts_of(tally: Tally) -> tuple[object, ...]:
 
 def describe_key(key: SeriesKey) -> str:
     """Return a series in words."""
-    return f"{key.op} of {key.agent} at {key.endpoint} in {LABELS[key.bucket]}"
+    role = f" ({key.role})" if key.role else ""
+    return f"{key.op}{role} of {key.agent} at {key.endpoint} in {LABELS[key.bucket]}"

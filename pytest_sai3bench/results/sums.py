@@ -24,9 +24,9 @@ class Reporter:
     agent: str
     endpoints: tuple[str, ...]
 
-    def key(self, op: str, endpoint: int, bucket: int) -> SeriesKey:
+    def key(self, op: str, endpoint: int, bucket: int, role: str = "") -> SeriesKey:
         """Return the identity of a series of this worker."""
-        return SeriesKey(self.agent, self.endpoints[endpoint], op, bucket)
+        return SeriesKey(self.agent, self.endpoints[endpoint], op, bucket, role)
 
 
 class Sums:
@@ -44,7 +44,7 @@ class Sums:
         """Take in what a tick or a result says."""
         for section, series in sections.items():
             for wire in series:
-                key = reporter.key(wire["op"], wire["endpoint"], wire["bucket"])
+                key = reporter.key(wire["op"], wire["endpoint"], wire["bucket"], wire["role"])
                 self._at(section, key).add(wire)
         for error in errors:
             key = reporter.key(error["op"], error["endpoint"], 0)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
+from pytest_sai3bench.suite.large import Range
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
@@ -24,12 +25,19 @@ class _Operation(Section):
 
 
 class Get(_Operation):
-    """Read whole objects."""
+    """Read whole objects, in one request each or in several."""
 
     op: Literal["get"]
     path: PathOrUri = Field(
         description=_OBJECTS
         + "Chosen at random, with replacement, among those that exist when the phase begins."
+    )
+    range: Range | None = Field(
+        default=None,
+        description=(
+            "how large objects are read in parts. Wins over the top-level `range_engine`. "
+            "Has no effect on files. sai3-bench has no such key."
+        ),
     )
     verify: bool | None = Field(
         default=None,

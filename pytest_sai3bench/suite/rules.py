@@ -152,6 +152,16 @@ def _files_are_put(suite: Suite) -> Iterator[Finding]:
                 yield Finding((*place, key), f"'{key}' has no effect on {'/'.join(schemes)}://", "warning")
 
 
+def _large_objects_are_on_s3(suite: Suite) -> Iterator[Finding]:
+    schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
+    if not schemes or "s3" in schemes:
+        return
+    for index, operation in enumerate(suite.workload):
+        if isinstance(operation, Get) and operation.range:
+            place: Place = ("workload", index, "range")
+            yield Finding(place, f"'range' has no effect on {'/'.join(sorted(schemes))}://", "warning")
+
+
 def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     """Yield every URI of a suite with its place."""
     texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
@@ -188,4 +198,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("embedded_server",), _embedded_addresses_exist),
     (("page_cache_mode", "target", "multi_endpoint", "distributed"), _page_cache_has_files),
     (("target", "multi_endpoint", "distributed", "workload", "prepare"), _files_are_put),
+    (("target", "multi_endpoint", "distributed", "workload", "prepare"), _large_objects_are_on_s3),
 )

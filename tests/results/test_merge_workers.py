@@ -44,6 +44,7 @@ def series_wire(
     latency = Latency.of(samples)
     return {
         "op": op,
+        "role": "",
         "endpoint": endpoint,
         "bucket": bucket,
         "count": latency.count,

@@ -64,6 +64,7 @@ def test_a_sound_phase_passes_every_check_in_order() -> None:
     assert check_phase(GOOD) == (
         Check("reconcile-endpoints", True, "3 ops, 30 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"),
         Check("reconcile-agents", True, "3 ops, 30 bytes, 0 errors", "3 ops, 30 bytes, 0 errors"),
+        Check("reconcile-parts", True, "0 bytes in parts of operations", "0 bytes"),
         Check("reconcile-ticks", True, "4 ops, 40 bytes, 0 errors", "4 ops, 40 bytes, 0 errors"),
         Check("reconcile-counts", True, "3 latencies", "3 latencies"),
         Check("littles-law", True, "30.0% of lane time in operations", "at most 105%"),

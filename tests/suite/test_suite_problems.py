@@ -513,6 +513,18 @@ prepare: {fsync: true, atomic: false}
         assert problems_of(tmp_path, text.replace("s3://h:1", f"{scheme}://")) == []
 
 
+def test_files_are_not_moved_in_parts(tmp_path: Path) -> None:
+    text = """\
+target: file:///d/
+workload:
+  - {op: get, path: "*", weight: 1, range: {size: 1MiB}}
+"""
+    assert problems_of(tmp_path, text) == [
+        "warning s.yaml:3: workload[0].range: 'range' has no effect on file://"
+    ]
+    assert problems_of(tmp_path, text.replace("file:///d/", "s3://h:1/bucket/")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
