@@ -13,27 +13,41 @@ from typing import Any
 
 
 def start(channel: Any) -> None:
-    """Receive the agent and serve until the conversation is over.
+    """Receive the environment and the agent, and serve until the conversation is over.
 
-    The file is gone before the work begins, so nothing is left behind, however the process ends.
+    The file of an agent that comes over the channel is gone before the work begins, so nothing is left behind, however
+    the process ends; an agent that is on the host already has its file kept by `keeper`.
     """
     if sys.version_info < (3, 9):  # noqa: UP036 - this is the check
         detail = "it runs Python " + ".".join(map(str, sys.version_info[:2]))
         failed = {"type": "failed", "stage": -1, "kind": "old-python", "detail": detail, "endpoint": 0}
         channel.send(json.dumps(failed))
         return
-    handle, path = tempfile.mkstemp(suffix=".zip")
+    first = json.loads(channel.receive())
+    # Not given to the process when it is started: the system shows that to others.
+    os.environ.update(first["env"])
+    path = first["zip"] or _store(channel)
     sys.path.insert(0, path)
     try:
-        with os.fdopen(handle, "wb") as archive:
-            archive.write(channel.receive())
         from sai3bench_agent import link, serve  # type: ignore[import-not-found]  # noqa: PLC0415 - it just arrived
     finally:
         sys.path.remove(path)
-        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
+        if not first["zip"]:
+            os.unlink(path)  # noqa: PTH108 - pathlib is one import more
     conversation = link.Link(channel.send)
     channel.setcallback(conversation.feed, endmarker=None)
     serve.serve(conversation)
+
+
+def _store(channel: Any) -> str:
+    handle, path = tempfile.mkstemp(suffix=".zip")
+    try:
+        with os.fdopen(handle, "wb") as archive:
+            archive.write(channel.receive())
+    except BaseException:
+        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
+        raise
+    return path
 
 
 if __name__ == "__channelexec__":

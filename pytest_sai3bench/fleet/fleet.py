@@ -64,6 +64,7 @@ class Fleet:
         try:
             self._members.open(self._plan.workers)
             self._greet()
+            self._members.begun()
             for member in self._members:
                 self._compare_clocks(member)
             self._check()

@@ -111,9 +111,13 @@ class Members:
         """Start a process for each worker; raises `AgentStartError`."""
         # In a thread of its own: a debugger that stops this program must not make the workers leave.
         threading.Thread(target=self._beat, daemon=True).start()
-        for plan in plans:
-            key = f"{plan.agent}-w{plan.worker}"
-            self._members[key] = Member(plan, self._gateways.open(key))
+        by_key = {f"{plan.agent}-w{plan.worker}": plan for plan in plans}
+        gateways = self._gateways.open(by_key)
+        self._members |= {key: Member(plan, gateways[key]) for key, plan in by_key.items()}
+
+    def begun(self) -> None:
+        """Note that all workers run what they were sent."""
+        self._gateways.begun()
 
     def ask(self, member: Member, message: Message, answer: str) -> None:
         """Send a message that is to be answered by one of the type ``answer``."""
@@ -171,6 +175,7 @@ class Members:
     def _beat(self) -> None:
         while not self._over.wait(_HEARTBEAT_S):
             self.tell({"type": "alive"})
+            self._gateways.beat()
 
     def _listen(self) -> None:
         """Take the next message, if one arrives soon, and see who has been silent for too long."""
@@ -198,6 +203,8 @@ class Members:
             event = "ended" if member.hello else "ended before it said hello"
             if cause := member.gateway.failure():
                 event += f":\n{cause.rstrip()}\n  {remedy_for('internal')}"
+            elif news := member.gateway.farewell():
+                event += f": {news}"
             self._lose(member, event)
             return
         message: Message = json.loads(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import replace
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.certificates import plan_tls
 from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints
+from pytest_sai3bench.plan.hosts import check_hosts, plan_host
 from pytest_sai3bench.plan.model import (
     PLAIN_DATA,
     DataPlan,
@@ -25,7 +25,7 @@ from pytest_sai3bench.plan.model import (
     StagePlan,
     WorkerPlan,
 )
-from pytest_sai3bench.plan.notes import make_notes, split_address
+from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
 from pytest_sai3bench.plan.read_sink import check_read_sink
 from pytest_sai3bench.suite.operations import Get, Put
@@ -59,7 +59,7 @@ def build_plan(
     suite = loaded.suite
     agents = suite.distributed.agents if suite.distributed else ()
     numbers: list[int | None] = list(range(len(agents))) if agents else [None]
-    problems = list(_remote_agents(loaded))
+    problems: list[Problem] = []
     sets: list[EndpointSet] = []
     for number in numbers:
         try:
@@ -100,10 +100,13 @@ def build_plan(
                     errors=_policy(suite.error_handling),
                     process=process,
                     processes=len(lanes_of),
+                    host=plan_host(loaded, number),
+                    env=tuple(agents[number].env.items()) if number is not None else (),
                 )
             )
     plan = RunPlan(suite=loaded.shown, name=suite.name + loaded.label, workers=tuple(workers))
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
+    problems += check_hosts(loaded, workers)
     problems += _mixed_accounts(loaded, plan)
     problems += check_read_sink(loaded, plan)
     _raise_for(problems)
@@ -241,22 +244,6 @@ class _Stages:
                 for stem in stems[: 2 if self._two_pools else 1]
             ]
         return tuple(planned)
-
-
-def _remote_agents(loaded: LoadedSuite) -> Iterator[Problem]:
-    for index, agent in enumerate(loaded.suite.distributed.agents if loaded.suite.distributed else ()):
-        host, _ = split_address(agent.address)
-        if not _is_this_host(host):
-            place: Place = ("distributed", "agents", index, "address")
-            text = f"{agent.address} is another host: expected localhost, this version has no remote agents"
-            yield Problem(loaded.where(place), dotted(place), text)
-
-
-def _is_this_host(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _size(size: Fixed | Uniform | Lognormal) -> SizePlan:

@@ -6,7 +6,7 @@ travel beside it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Scheme = Literal["s3", "file", "direct"]
@@ -269,6 +269,47 @@ class ErrorPolicy:
 
 
 @dataclass(frozen=True)
+class SshPlan:
+    """What ssh is told about a host; what is empty is left to its own configuration.
+
+    ``options`` come first, so that they win. Files are absolute paths on the controller.
+    """
+
+    host: str
+    options: tuple[str, ...] = ()
+    user: str = ""
+    port: int = 0
+    key_file: str = ""
+    known_hosts: str = ""
+    config: str = ""
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """Where an agent runs: the host at the other end of ``ssh``, or of the command ``python``, or else this one.
+
+    ``python`` starts Python there, empty for the Python of this process. ``origin`` says where that is written.
+    """
+
+    origin: Origin = field(default=Origin("", ""), compare=False)
+    python: str = ""
+    ssh: SshPlan | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """True when the agent is a child of this process."""
+        return self.ssh is None and not self.python
+
+    @property
+    def title(self) -> str:
+        """What the host is called in messages."""
+        if self.ssh is not None:
+            return self.ssh.host
+        return f"'{self.python}'" if self.python else "this host"
+
+
+@dataclass(frozen=True)
 class WorkerPlan:
     """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight.
 
@@ -276,7 +317,7 @@ class WorkerPlan:
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
-    over HTTP.
+    over HTTP. ``env`` holds variables of the agent's environment, which may be secret.
 
     All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
     from ``data_seed``, which all workers share.
@@ -300,6 +341,8 @@ class WorkerPlan:
     page_cache_mode: str = ""
     read_sink: Literal["auto", "copy", "discard"] = "auto"
     strategy_origin: Origin | None = None
+    host: HostPlan = HostPlan()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     @property
     def title(self) -> str:
@@ -366,3 +409,10 @@ class RunPlan:
     def times_first_byte(self) -> bool:
         """Whether somewhere the time to the first byte of a get is measured."""
         return any(endpoint.scheme == "s3" for endpoint in self.endpoints)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the plan as builtins for the results: of the agents' environments only the names."""
+        document = asdict(self)
+        for worker in document["workers"]:
+            worker["env"] = [name for name, _ in worker["env"]]
+        return document

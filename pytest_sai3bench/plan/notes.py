@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import TYPE_CHECKING
+
+from pytest_sai3bench.plan.hosts import split_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_sai3bench.plan.model import RunPlan
-
-_ADDRESS = re.compile(r"(?P<host>\[[^\[\]]*\]|[^:\[\]]*)(?::(?P<port>[0-9]+))?")
-
-
-def split_address(address: str) -> tuple[str, str]:
-    """Return host and port of an agent's address; the port is empty when there is none."""
-    match = _ADDRESS.fullmatch(address)
-    return (match["host"].strip("[]"), match["port"] or "") if match else (address, "")
 
 
 def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:

@@ -6,7 +6,6 @@ import errno
 import json
 import os
 import re
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_sai3bench.errors import ResultsError
@@ -67,7 +66,7 @@ def write_run(
 
     Every file appears whole or not at all. Raises ResultsError.
     """
-    plan_document = asdict(plan)
+    plan_document = plan.to_document()
     files: dict[str, Callable[[TextIO], object]] = {
         "config.yaml": lambda stream: stream.write(config_text),
         "plan.json": _json_writer({"format": 1, **plan_document}),

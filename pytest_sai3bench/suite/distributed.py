@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from pydantic import Field, model_validator
 
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
-from pytest_sai3bench.suite.scalars import Address, Name, PositiveCount, Uri
+from pytest_sai3bench.suite.gateways import parse_gateway
+from pytest_sai3bench.suite.scalars import Address, Command, Gateway, Name, PositiveCount, Uri, Variables
 from pytest_sai3bench.suite.section import ObjectionsError, Section
+from pytest_sai3bench.suite.ssh import Ssh
 
 if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
@@ -18,10 +20,35 @@ class Agent(Section):
     """One load host, and what differs on it."""
 
     address: Address = Field(
-        description="host or host:port. In this version `localhost` or a loopback address; the port has no effect."
+        description=(
+            "host, user@host or host:port. Reached over ssh; `localhost` and loopback addresses are this host, unless "
+            "a user or `gateway: ssh` asks for ssh. The port has no effect: it is that of an agent of sai3-bench."
+        )
     )
     id: Name | None = Field(
         default=None, description="a name for the reports. By default `agent-1`, `agent-2` …"
+    )
+    gateway: Gateway | None = Field(
+        default=None,
+        description=(
+            "a specification of execnet. How a Python is started on the host: `ssh`, `ssh=-J jump user@host`, `popen`, "
+            "`popen//python=kubectl exec -i pod -- python3`. By default it follows from `address`. "
+            "sai3-bench has no such key."
+        ),
+    )
+    python: Command | None = Field(
+        default=None,
+        description=(
+            "the command of a Python 3.9 or newer on the host. By default `python3`, and on this host the Python that "
+            "runs pytest. sai3-bench has no such key."
+        ),
+    )
+    env: Variables = Field(
+        default={},
+        description=(
+            "a mapping of environment variables. Set in the agent, after its Python has started; plan and results "
+            "show the names only. In sai3-bench those of the container."
+        ),
     )
     target_override: Uri | None = Field(
         default=None,
@@ -41,6 +68,12 @@ class Agent(Section):
         ),
     )
 
+    @model_validator(mode="after")
+    def _check_python(self) -> Agent:
+        if self.python and self.gateway and parse_gateway(self.gateway).python:
+            raise ObjectionsError((("python",), "'gateway' has a 'python', too: expected one of them"))
+        return self
+
 
 class Distributed(Section):
     """All load hosts of a suite."""
@@ -51,6 +84,8 @@ class Distributed(Section):
             "Each drives its own endpoints and cares for its own share of the objects."
         )
     )
+
+    ssh: Ssh = Field(default=Ssh(), description="how hosts are reached. For all agents over ssh.")
 
     @property
     def agent_ids(self) -> tuple[str, ...]:

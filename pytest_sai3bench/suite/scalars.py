@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from pytest_sai3bench import units
+from pytest_sai3bench.suite.gateways import parse_command, parse_gateway
 from pytest_sai3bench.suite.ranges import expand_ranges
 from pytest_sai3bench.suite.uris import parse_uri
 from pytest_sai3bench.suite.wording import found, unknown
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 _NAME = re.compile(r"[A-Za-z0-9_.=-]+")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MARKER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
@@ -107,9 +109,25 @@ def _path(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    if not text or "://" in text or any(character.isspace() for character in text):
+    if not text or "://" in text or text[0] == "-" or any(character.isspace() for character in text):
         raise ValueError(f"{found(text)} is not the address of a host: expected host or host:port")
     return text
+
+
+def _gateway(text: str) -> str:
+    parse_gateway(text)
+    return text
+
+
+def _variables(value: object) -> object:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a mapping, found {found(value)}")  # noqa: TRY004 - pydantic takes no other
+    for name, text in value.items():
+        if not _VARIABLE.fullmatch(str(name)):
+            raise ValueError(f"{found(name)} is no name of a variable: expected letters, digits and '_'")
+        if not isinstance(text, (str, int, float)) or isinstance(text, bool):
+            raise ValueError(f"{name} is {found(text)}: expected text")  # noqa: TRY004 - pydantic takes no other
+    return {str(name): str(text) for name, text in value.items()}
 
 
 def _text(text: str) -> str:
@@ -138,6 +156,10 @@ Endpoints = Annotated[str, AfterValidator(_endpoints)]
 PathOrUri = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, AfterValidator(_text)]
+Port = Annotated[Count, Field(ge=1, le=65535)]
+Gateway = Annotated[str, AfterValidator(_gateway)]
+Command = Annotated[str, AfterValidator(parse_command)]
+Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 Severity = Annotated[Literal["fail", "warn"], _choice("severity", {"fail": "fail", "warn": "warn"})]
 Strategy = Annotated[
     Literal["round_robin", "least_connections"],

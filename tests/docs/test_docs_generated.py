@@ -13,6 +13,7 @@ import pytest
 from pytest_sai3bench import errors
 from pytest_sai3bench.agent.messages import FAILURE_KINDS
 from pytest_sai3bench.fleet.causes import remedy_for
+from pytest_sai3bench.fleet.host_causes import remedies
 from pytest_sai3bench.reports.results_tsv import describe_columns
 from pytest_sai3bench.results.checks import check_phase
 from pytest_sai3bench.results.model import AgentReport, PhaseResult
@@ -75,6 +76,11 @@ def test_every_cause_has_its_remedy(table: Callable[[str, str], list[list[str]]]
     assert [(kind, remedy) for kind, _, remedy in rows if remedy_for(kind)] == [
         (kind, remedy_for(kind)) for kind in FAILURE_KINDS if remedy_for(kind)
     ]
+
+
+def test_every_cause_of_a_host_has_its_remedy(table: Callable[[str, str], list[list[str]]]) -> None:
+    rows = table("reference/errors.md", "Hosts that cannot be used")
+    assert {kind: remedy for kind, _, remedy in rows} == remedies()
 
 
 def test_every_error_is_in_the_tree(table: Callable[[str, str], list[list[str]]]) -> None:

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import getpass
 import io
 import json
 import os
+import select
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
 import zipfile
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any
@@ -74,6 +81,110 @@ def agent_processes() -> list[int]:
             if mine and b"exec(eval(sys.stdin.readline()))" in (entry / "cmdline").read_bytes():
                 found.append(int(entry.name))
     return found
+
+
+class Sshd:
+    """An sshd of our own, for this user with one key; ``block`` is the suite's ``distributed.ssh`` for it.
+
+    ``python`` is a command that starts sooner than what the user's login would find.
+    """
+
+    python = f"{shlex.quote(sys.executable)} -I -S"
+
+    def __init__(self, folder: Path, address: str, port: int) -> None:
+        self.folder = folder
+        self.address = address
+        self.port = port
+        self.known_hosts = folder / "known_hosts"
+        self.key = folder / "user"
+        for key in ("host", "user"):
+            _make_key(folder / key)
+        self.know(folder / "host.pub")
+        (folder / "sshd_config").write_text(
+            f"ListenAddress {address}:{port}\n"
+            f"HostKey {folder}/host\n"
+            f"AuthorizedKeysFile {folder}/user.pub\n"
+            "PidFile none\n"
+            # Its folder is a temporary one.
+            "StrictModes no\n"
+            "UsePAM no\n"
+            "PasswordAuthentication no\n"
+            "KbdInteractiveAuthentication no\n"
+            "PermitRootLogin yes\n"
+        )
+
+    @property
+    def block(self) -> str:
+        return json.dumps(
+            {
+                "user": getpass.getuser(),
+                "port": self.port,
+                "key_path": str(self.key),
+                "known_hosts": str(self.known_hosts),
+                "config": "/dev/null",
+            }
+        )
+
+    def know(self, key: Path) -> None:
+        """Take ``key`` for that of the host."""
+        self.known_hosts.write_text(f"[{self.address}]:{self.port} {key.read_text()}")
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    @contextmanager
+    def running(self, program: str) -> Iterator[None]:
+        with (
+            (self.folder / "log").open("wb") as log,
+            subprocess.Popen(
+                [program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log
+            ) as process,
+        ):
+            try:
+                while "Server listening" not in self.log():
+                    assert process.poll() is None, self.log()
+                    select.select([], [], [], 0.01)
+                yield
+            finally:
+                process.terminate()
+
+
+@pytest.fixture
+def make_key() -> Callable[[Path], None]:
+    """Return a function that makes a pair of keys, ``path`` and ``path.pub``."""
+    return _make_key
+
+
+def _make_key(path: Path) -> None:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)], check=True, timeout=20)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[Callable[[str], Sshd]]:
+    """Return ``sshd(address)``: a server of its own on a loopback address, with its own keys, up to the end of the test."""
+    program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    if program is None or shutil.which("ssh") is None:
+        pytest.skip("needs sshd and ssh: install openssh-server and openssh-client")
+    with ExitStack() as servers:
+        if os.getuid() == 0 and not Path("/run/sshd").is_dir():
+            # Where sshd leaves its privileges behind; its service makes the folder when it starts.
+            Path("/run/sshd").mkdir(mode=0o755)
+
+        def sshd(address: str) -> Sshd:
+            folder = tmp_path / f"sshd-{address}"
+            folder.mkdir()
+            server = Sshd(folder, address, free_port(address))
+            servers.enter_context(server.running(program))
+            return server
+
+        yield sshd
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as reserved:
+        reserved.bind((address, 0))
+        port: int = reserved.getsockname()[1]
+    return port
 
 
 @pytest.fixture

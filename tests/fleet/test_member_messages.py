@@ -15,7 +15,7 @@ from pytest_sai3bench.fleet.members import Member, Members
 from pytest_sai3bench.plan.model import ErrorPolicy, WorkerPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _HELLO = {"host": "node", "pid": 42}
 _TICK: dict[str, Any] = {"type": "tick", "stage": 0, "tick": 0, "sections": {}, "errors": []}
@@ -29,10 +29,16 @@ class _Gateways:
         self.sent: list[tuple[str, str]] = []
         self.closed: list[bool] = []
 
-    def open(self, key: str) -> _Gateway:
-        if key.startswith("broken"):
+    def open(self, plans: Mapping[str, WorkerPlan]) -> dict[str, _Gateway]:
+        if any(key.startswith("broken") for key in plans):
             raise AgentStartError("no process")
-        return _Gateway(key, self)
+        return {key: _Gateway(key, self) for key in plans}
+
+    def begun(self) -> None:
+        self.sent.append(("hosts", "begun"))
+
+    def beat(self) -> None:
+        self.sent.append(("hosts", "alive"))
 
     def close(self, *, at_once: bool) -> None:
         self.closed.append(at_once)
@@ -49,6 +55,9 @@ class _Gateway:
 
     def failure(self) -> str:
         return ""
+
+    def farewell(self) -> str:
+        return "the connection to node1 is gone" if self._key.startswith("far") else ""
 
 
 class _Scene:
@@ -276,14 +285,29 @@ def test_closing_at_once_says_nothing(scene: _Scene) -> None:
     assert (scene.gateways.sent, scene.gateways.closed) == ([], [True])
 
 
-def test_workers_are_closed_that_were_opened_before_one_that_could_not(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    scene = _Scene(monkeypatch, "a")
+def test_without_one_process_there_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are closed with their gateways, without a word."""
+    scene = _Scene(monkeypatch)
     with pytest.raises(AgentStartError):
-        scene.members.open([_plan("broken"), _plan("c")])
+        scene.members.open([_plan("a"), _plan("broken"), _plan("c")])
+    scene.members.close()
 
-    assert [member.plan.agent for member in scene.members] == ["a"]
+    assert list(scene.members) == []
+    assert (scene.gateways.sent, scene.gateways.closed) == ([], [False])
+
+
+def test_hosts_hear_that_all_have_begun(scene: _Scene) -> None:
+    scene.members.begun()
+
+    assert scene.gateways.sent == [("hosts", "begun")]
+
+
+def test_a_lost_worker_tells_of_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = _Scene(monkeypatch, "far")
+    scene.ends("far")
+    scene.members._listen()
+
+    assert scene.members.troubles == ["far ended before it said hello: the connection to node1 is gone"]
 
 
 def test_signs_of_life_do_not_depend_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,3 +327,5 @@ def test_signs_of_life_do_not_depend_on_the_main_thread(monkeypatch: pytest.Monk
 
     assert alive.wait(10)
     found.close()
+    gateways: Any = found._gateways
+    assert ("hosts", "alive") in gateways.sent

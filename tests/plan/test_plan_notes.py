@@ -67,19 +67,6 @@ def test_the_port_of_another_tool_is_noted(plan_of: Callable[..., RunPlan], addr
     assert plan.workers[0].address == address
 
 
-@pytest.mark.parametrize(
-    "address", ["node2", "node2:7761", "10.0.0.2", "[2001:db8::1]:7761", "root@localhost"]
-)
-def test_remote_agents_are_refused_together(problems_of: Callable[..., list[str]], address: str) -> None:
-    local, remote = "{address: localhost}", f"{{address: '{address}'}}"
-
-    assert problems_of(_suite(remote, local, remote, more="target: file:///mnt/\n")) == [
-        f"s.yaml:{line}: distributed.agents[{index}].address: {address} is another host: expected localhost, this "
-        "version has no remote agents"
-        for index, line in ((0, 4), (2, 6))
-    ]
-
-
 def test_the_embedded_server_beside_another_is_refused(problems_of: Callable[..., list[str]]) -> None:
     assert problems_of(
         """

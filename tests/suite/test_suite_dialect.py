@@ -21,6 +21,10 @@ SECTIONS = {
     "distributed": (
         "workload: [{{op: put, weight: 1, object_size: 1}}]\ndistributed: {{agents: [{{address: a}}], {pair}}}\n"
     ),
+    "distributed.ssh": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
+        "distributed: {{agents: [{{address: a}}], ssh: {{{pair}}}}}\n"
+    ),
     "distributed.agents[]": (
         "workload: [{{op: put, weight: 1, object_size: 1}}]\ndistributed: {{agents: [{{address: a, {pair}}}]}}\n"
     ),
@@ -72,6 +76,7 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
         ("distributed.stages", "[]"),
         ("distributed.shared_filesystem", "true"),
         ("distributed.tree_creation_mode", "isolated"),
+        ("distributed.ssh.enabled", "true"),
     ],
 )
 def test_a_value_that_asks_for_what_is_done_anyway_is_accepted(tmp_path: Path, key: str, value: str) -> None:

@@ -150,7 +150,7 @@ VALUES = [
     ("distributed: {agents: []}", "distributed.agents: no agents: expected at least one with an 'address'"),
     (
         "distributed: {agents: [{id: a}]}",
-        "distributed.agents[0]: 'address' is missing: expected host or host:port",
+        "distributed.agents[0]: 'address' is missing: expected host, user@host or host:port",
     ),
     (
         "distributed: {agents: [{address: ssh://a}]}",

@@ -1,0 +1,82 @@
+"""Run on a host before all agents, sent there as source: keeps the agent for them, and outlives none of them.
+
+Standard library only, and no other module of the package: there is none where this runs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from typing import Any
+
+# Nothing heard for this long, and this host is alone. How long agents may then take to end by themselves.
+_SILENCE_S = 20.0
+_GRACE_S = 4.0
+_EX_SOFTWARE = 70
+
+
+def keep(channel: Any) -> None:
+    """Receive the agent, tell where it is, and wait for the end of the conversation, but for no process to outlive it.
+
+    The file is there until all agents have begun, which the controller tells by the text ``begun``.
+    """
+    handle, path = tempfile.mkstemp(suffix=".zip")
+    heard = ""
+    try:
+        with os.fdopen(handle, "wb") as archive:
+            archive.write(channel.receive())
+        # The interpreter that runs this, with its own options: agents get the very same.
+        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+        # No word of execnet's may hold two slashes.
+        executable = (sys.executable or "python3").replace("//", "/")
+        channel.send(json.dumps({"zip": path, "python": [executable, *flags]}))
+        while heard not in ("begun", "end"):
+            heard = _hear(channel)
+    finally:
+        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
+    while heard != "end":
+        heard = _hear(channel)
+    _end_children()
+    if not channel.isclosed():
+        # The other side is silent; what waits for it would wait for hours.
+        os._exit(_EX_SOFTWARE)
+
+
+def _hear(channel: Any) -> str:
+    try:
+        return str(channel.receive(_SILENCE_S))
+    except (EOFError, channel.TimeoutError):
+        return "end"
+
+
+def _end_children() -> None:
+    """Wait until the agents have ended, and kill those that do not, such as stopped ones."""
+    deadline = time.monotonic() + _GRACE_S
+    while (children := _children()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in children:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _children() -> list[int]:
+    if not os.path.isdir("/proc/self"):  # noqa: PTH112 - pathlib is one import more
+        return []
+    found = []
+    for name in os.listdir("/proc"):  # noqa: PTH208 - pathlib is one import more
+        with suppress(OSError):
+            status = open(f"/proc/{name}/stat").read() if name.isdigit() else ""  # noqa: PTH123, SIM115
+            state, parent = status.rpartition(")")[2].split()[:2] if status else ("Z", "")
+            if state != "Z" and parent == str(os.getpid()):
+                found.append(int(name))
+    return found
+
+
+if __name__ == "__channelexec__":
+    keep(channel)  # type: ignore[name-defined]  # noqa: F821 - execnet puts it there
