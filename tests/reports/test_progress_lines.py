@@ -45,6 +45,7 @@ def _series(endpoint: int, count: int, ms: float, size: int = 65536) -> SeriesWi
     latency = Latency.of([int(ms * 1_000_000)] * count)
     return {
         "op": "get",
+        "role": "",
         "endpoint": endpoint,
         "bucket": 2,
         "count": count,
