@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pytest_sai3bench.errors import Problem, SuiteError
+from pytest_sai3bench.plan.environment import ENDPOINT_URIS, listed_endpoints, server_of
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.paths import as_folder, common_root
 from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
@@ -41,10 +41,10 @@ class EndpointSet:
 def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str, str]) -> EndpointSet:
     """Return the endpoints of the agent ``number`` (counted from 0), or of a run without agents for None.
 
-    Precedence: the agent's ``multi_endpoint``, its ``target_override``, the global ``multi_endpoint``, ``target``, and
-    last the absolute paths of the operations. Raises `SuiteError` when none of them says where to go.
+    Precedence: the agent's ``multi_endpoint``, its ``target_override``, the global ``multi_endpoint``, ``target``, the
+    absolute paths of the operations, and last the environment. Raises `SuiteError` when none of them says where to go.
     """
-    for block, written in _candidates(loaded, number):
+    for block, written in _candidates(loaded, number, env):
         if written:
             origins = {key: _origin(loaded, place) for key, place in block.places.items()}
             return EndpointSet(_build_all(loaded, written, env), block.values, origins)
@@ -53,13 +53,16 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
             Problem(
                 loaded.where(()),
                 "",
-                "nothing says where the storage is: expected 'target', 'multi_endpoint' or paths that are URIs",
+                "nothing says where the storage is: expected 'target', 'multi_endpoint' or paths that are URIs, "
+                f"or {ENDPOINT_URIS} in the environment",
             )
         ]
     )
 
 
-def _candidates(loaded: LoadedSuite, number: int | None) -> Iterator[tuple[Block, _Written]]:
+def _candidates(
+    loaded: LoadedSuite, number: int | None, env: Mapping[str, str]
+) -> Iterator[tuple[Block, _Written]]:
     suite = loaded.suite
     if number is not None and suite.distributed is not None:
         yield _from_block(own_block(suite, number))
@@ -68,6 +71,7 @@ def _candidates(loaded: LoadedSuite, number: int | None) -> Iterator[tuple[Block
     yield _from_block(shared_block(suite))
     yield _from_target(suite.target, ("target",))
     yield _from_paths(loaded)
+    yield _from_environment(loaded, env)
 
 
 def _from_block(block: Block | None) -> tuple[Block, _Written]:
@@ -109,7 +113,18 @@ def _from_paths(loaded: LoadedSuite) -> tuple[Block, _Written]:
     return _PLAIN, [(root, absolute[0][1])]
 
 
+def _from_environment(loaded: LoadedSuite, env: Mapping[str, str]) -> tuple[Block, _Written]:
+    uris, complaints = listed_endpoints(env)
+    if complaints:
+        raise SuiteError(
+            [Problem(loaded.where(()), dotted((ENDPOINT_URIS, *place)), text) for place, text in complaints]
+        )
+    return _PLAIN, [(uri, (ENDPOINT_URIS,)) for uri in uris]
+
+
 def _origin(loaded: LoadedSuite, place: Place) -> Origin:
+    if place == (ENDPOINT_URIS,):
+        return Origin(ENDPOINT_URIS, "")
     return Origin(str(loaded.where(place)), dotted(place))
 
 
@@ -141,7 +156,7 @@ def _build(uri: str, origin: Origin, env: Mapping[str, str], addressing: str) ->
     elif parsed.host:
         host, port = parsed.host, parsed.port
     else:
-        host, port, tls = _server_of_environment(parsed.bucket, env)
+        host, port, tls = server_of(parsed.bucket, env)
     return Endpoint(
         uri,
         "s3",
@@ -171,29 +186,3 @@ def _is_virtual(addressing: str, host: str, bucket: str, *, tls: bool) -> bool:
         if wrong:
             raise ValueError(f"addressing: virtual is not possible, {wrong}: expected addressing: path")
     return addressing == "virtual"
-
-
-def _server_of_environment(bucket: str, env: Mapping[str, str]) -> tuple[str, int, bool]:
-    """Return host and port of the server that AWS tools would use, and whether it is spoken to over TLS."""
-    written = f"s3://host:9000/{bucket}/"
-    name = next((name for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL") if env.get(name)), None)
-    if name is None:
-        # The preflight goes on from here if the bucket is in another region.
-        region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
-        return f"s3.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}", 443, True
-    try:
-        parts = urlsplit(env[name])
-        tls = parts.scheme == "https"
-        host, port = parts.hostname, parts.port or (443 if tls else 80)
-    except ValueError:
-        host = None
-    if (
-        host is None
-        or parts.scheme not in {"http", "https"}
-        or parts.username is not None
-        or parts.path.strip("/")
-    ):
-        # What stands before an @ may be a secret.
-        shown = repr(env[name]) if "@" not in env[name] else "not usable"
-        raise ValueError(f"{name} is {shown}: expected http://host:port or https://host:port, or {written}")
-    return host, port, tls

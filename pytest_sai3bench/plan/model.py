@@ -15,13 +15,16 @@ StageKind = Literal["prepare", "workload", "cleanup"]
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a resolved value was written: ``four_host.yaml:12`` and ``distributed.agents[1].multi_endpoint``."""
+    """Where a resolved value was written: ``four_host.yaml:12`` and ``distributed.agents[1].multi_endpoint``.
+
+    For a variable of the environment its name, and no path.
+    """
 
     where: str
     path: str
 
     def __str__(self) -> str:
-        return f"{self.where} ({self.path})"
+        return f"{self.where} ({self.path})" if self.path else self.where
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.suite.endpoints import MultiEndpoint
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pytest_sai3bench.suite.document import Suite
-    from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.places import Place
+
+_ALIASES = {"endpoint_uris": "endpoints", "load_balance_strategy": "strategy"}
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,11 @@ class Block:
 
 
 def shared_block(suite: Suite) -> Block | None:
-    """Return the block of all agents, None when there is none or it is switched off."""
-    return _read(suite.multi_endpoint, ("multi_endpoint",))
+    """Return the block of all agents, None when there is none or it is switched off.
+
+    Where there is none, the keys of dl-driver stand for it.
+    """
+    return _read(suite.multi_endpoint, ("multi_endpoint",)) or _read_aliases(suite)
 
 
 def own_block(suite: Suite, number: int) -> Block | None:
@@ -44,3 +50,20 @@ def _read(block: MultiEndpoint | None, place: Place) -> Block | None:
     if block is None or not block.enabled:
         return None
     return Block(block, {key: (*place, key) for key in block.model_fields_set})
+
+
+def aliases(suite: Suite) -> Iterator[tuple[str, Place, object]]:
+    """Yield the keys of dl-driver that a suite has: which key of the block each stands for, its place and its value.
+
+    Of two for the same key the later one counts.
+    """
+    for section, place in ((suite.dataset, ("dataset",)), (suite, ())):
+        for alias, key in _ALIASES.items():
+            if section is not None and alias in section.model_fields_set:
+                yield key, (*place, alias), getattr(section, alias)
+
+
+def _read_aliases(suite: Suite) -> Block | None:
+    places = {key: place for key, place, _ in aliases(suite)}
+    values = {key: value for key, _, value in aliases(suite)}
+    return Block(MultiEndpoint().model_copy(update=values), places) if values else None

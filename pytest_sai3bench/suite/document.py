@@ -6,7 +6,7 @@ from pydantic import AliasChoices, Field
 
 from pytest_sai3bench.suite.distributed import Distributed
 from pytest_sai3bench.suite.embedded_server import EmbeddedServer
-from pytest_sai3bench.suite.endpoints import MultiEndpoint
+from pytest_sai3bench.suite.endpoints import Dataset, EndpointList, MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
 from pytest_sai3bench.suite.matrix import Matrix
@@ -24,6 +24,7 @@ from pytest_sai3bench.suite.scalars import (
     PositiveDuration,
     Processes,
     ReadSink,
+    Strategy,
     Uri,
 )
 from pytest_sai3bench.suite.section import Section
@@ -107,6 +108,19 @@ class Suite(Section):
         description=(
             "the endpoints of all agents. An agent's own `multi_endpoint` wins, key by key, as does its `target_override`."
         ),
+    )
+    endpoint_uris: EndpointList = Field(
+        default=(),
+        description=(
+            "a list of URIs. The `endpoints` for all agents, as dl-driver writes them; `multi_endpoint` wins as a whole."
+        ),
+    )
+    load_balance_strategy: Strategy | None = Field(
+        default=None, description="a strategy. The `strategy` for all agents, beside `endpoint_uris`."
+    )
+    dataset: Dataset | None = Field(
+        default=None,
+        description="endpoints as dl-driver writes them. The same keys at the top win.",
     )
     distributed: Distributed | None = Field(
         default=None,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
 from pytest_sai3bench.suite.scalars import Endpoints, Strategy
@@ -18,41 +18,6 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
 
 NO_ENDPOINTS = f"no endpoints: expected 1 to {MOST_ENDPOINTS} URIs"
-
-
-class MultiEndpoint(Section):
-    """Endpoints over which the operations are spread; a block that is present is enabled.
-
-    Whether there are endpoints is checked in `rules`: what an agent's block leaves out comes from the one of all agents.
-    """
-
-    enabled: bool = Field(
-        default=True,
-        description="true or false. False keeps the block in the file without effect. sai3-bench has no such key.",
-    )
-    strategy: Strategy = Field(
-        default="round_robin",
-        description=(
-            "round_robin or least_connections. "
-            "Each agent chooses for itself. Among endpoints with equally few, least_connections takes each in turn, sai3-bench always the first."
-        ),
-    )
-    endpoints: tuple[Endpoints, ...] = Field(
-        default=(),
-        description=(
-            f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All must show the same objects. "
-            "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
-        ),
-    )
-
-    @model_validator(mode="after")
-    def _check_set(self) -> MultiEndpoint:
-        objections = [(("endpoints", *place), message) for place, message in object_to(self.endpoints)]
-        if self.enabled and "endpoints" in self.model_fields_set and not self.endpoints:
-            objections.append((("endpoints",), NO_ENDPOINTS))
-        if objections:
-            raise ObjectionsError(*objections)
-        return self
 
 
 def object_to(written: Sequence[str]) -> Iterator[tuple[Place, str]]:
@@ -71,5 +36,57 @@ def object_to(written: Sequence[str]) -> Iterator[tuple[Place, str]]:
             first = first_of.setdefault(replace(parsed, path=parsed.path.rstrip("/")), index)
             if first != index:
                 shown = f"{uri} is " if len(uris) > 1 else ""
-                yield (index,), f"{shown}the same endpoint as endpoints[{first}]: expected each one once"
+                yield (index,), f"{shown}the same endpoint as [{first}]: expected each one once"
                 break
+
+
+def _check_list(written: tuple[str, ...]) -> tuple[str, ...]:
+    if objections := list(object_to(written)):
+        raise ObjectionsError(*objections)
+    return written
+
+
+EndpointList = Annotated[tuple[Endpoints, ...], AfterValidator(_check_list)]
+
+
+class MultiEndpoint(Section):
+    """Endpoints over which the operations are spread; a block that is present is enabled.
+
+    What an agent's block leaves out comes from the one of all agents.
+    """
+
+    enabled: bool = Field(
+        default=True,
+        description="true or false. False keeps the block in the file without effect. sai3-bench has no such key.",
+    )
+    strategy: Strategy = Field(
+        default="round_robin",
+        description=(
+            "round_robin or least_connections. "
+            "Each agent chooses for itself. Among endpoints with equally few, least_connections takes each in turn, sai3-bench always the first."
+        ),
+    )
+    endpoints: EndpointList = Field(
+        default=(),
+        description=(
+            f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All must show the same objects. "
+            "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
+        ),
+    )
+
+    @model_validator(mode="after")
+    def _check_given(self) -> MultiEndpoint:
+        if self.enabled and "endpoints" in self.model_fields_set and not self.endpoints:
+            raise ObjectionsError((("endpoints",), NO_ENDPOINTS))
+        return self
+
+
+class Dataset(Section):
+    """Endpoints for all agents as dl-driver writes them; its other keys mean nothing here."""
+
+    endpoint_uris: EndpointList = Field(
+        default=(), description="a list of URIs. The same as `endpoint_uris`."
+    )
+    load_balance_strategy: Strategy | None = Field(
+        default=None, description="a strategy. The same as `load_balance_strategy`."
+    )

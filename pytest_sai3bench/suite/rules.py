@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.suite.blocks import own_block, shared_block
+from pytest_sai3bench.suite.blocks import aliases, own_block, shared_block
 from pytest_sai3bench.suite.endpoints import NO_ENDPOINTS
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
@@ -12,10 +12,9 @@ from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
 from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
     from pytest_sai3bench.suite.document import Suite
-    from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.preparation import Preparation
 
 
@@ -49,7 +48,29 @@ def _blocks_have_endpoints(suite: Suite) -> Iterator[Finding]:
             text = f"no endpoints here, nor for all agents: expected 1 to {MOST_ENDPOINTS} URIs"
             yield Finding(place, text)
     if needed and shared is not None and not shared.values.endpoints:
-        yield Finding(("multi_endpoint", "endpoints"), NO_ENDPOINTS)
+        if suite.multi_endpoint and suite.multi_endpoint.enabled:
+            yield Finding(("multi_endpoint", "endpoints"), NO_ENDPOINTS)
+        elif "endpoints" in shared.places:
+            yield Finding(shared.places["endpoints"], NO_ENDPOINTS)
+        elif not agents:
+            yield Finding(
+                shared.places["strategy"],
+                "'load_balance_strategy' has no effect without 'endpoint_uris'",
+                "warning",
+            )
+
+
+def _endpoints_are_written_once(suite: Suite) -> Iterator[Finding]:
+    enabled = suite.multi_endpoint is not None and suite.multi_endpoint.enabled
+    counting = {key: place for key, place, _ in aliases(suite)}
+    for key, place, _ in aliases(suite):
+        if enabled:
+            text = "has no effect beside 'multi_endpoint', which counts"
+        elif place != counting[key]:
+            text = "has no effect beside the one at the top, which counts"
+        else:
+            continue
+        yield Finding(place, f"'{place[-1]}' {text}: expected one of them", "tolerated")
 
 
 def _target_is_not_shadowed(suite: Suite) -> Iterator[Finding]:
@@ -166,12 +187,14 @@ def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     """Yield every URI of a suite with its place."""
     texts: list[tuple[Place, str | None]] = [(("target",), suite.target)]
     if suite.multi_endpoint:
-        texts += _listed(suite.multi_endpoint, ("multi_endpoint",))
+        texts += _listed(suite.multi_endpoint.endpoints, ("multi_endpoint", "endpoints"))
+    texts += _listed(suite.endpoint_uris, ("endpoint_uris",))
+    texts += _listed(suite.dataset.endpoint_uris if suite.dataset else (), ("dataset", "endpoint_uris"))
     for index, agent in enumerate(suite.distributed.agents if suite.distributed else ()):
         place: Place = ("distributed", "agents", index)
         texts.append(((*place, "target_override"), agent.target_override))
         if agent.multi_endpoint:
-            texts += _listed(agent.multi_endpoint, (*place, "multi_endpoint"))
+            texts += _listed(agent.multi_endpoint.endpoints, (*place, "multi_endpoint", "endpoints"))
     texts += [(("workload", i, "path"), operation.path) for i, operation in enumerate(suite.workload)]
     texts += [
         (("prepare", "ensure_objects", i, "base_uri"), objects.base_uri)
@@ -180,23 +203,21 @@ def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
     yield from ((place, text) for place, text in texts if text and "://" in text)
 
 
-def _listed(block: MultiEndpoint, place: Place) -> list[tuple[Place, str]]:
-    return [
-        ((*place, "endpoints", index), uri)
-        for index, text in enumerate(block.endpoints)
-        for uri in expand_ranges(text)
-    ]
+def _listed(written: Iterable[str], place: Place) -> list[tuple[Place, str]]:
+    return [((*place, index), uri) for index, text in enumerate(written) for uri in expand_ranges(text)]
 
 
+_ENDPOINT_KEYS = ("multi_endpoint", "endpoint_uris", "load_balance_strategy", "dataset")
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
     (("workload",), _workload_has_operations),
-    (("multi_endpoint", "distributed"), _blocks_have_endpoints),
-    (("target", "multi_endpoint", "distributed"), _target_is_not_shadowed),
+    ((*_ENDPOINT_KEYS, "distributed"), _blocks_have_endpoints),
+    (_ENDPOINT_KEYS, _endpoints_are_written_once),
+    (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_not_shadowed),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),
     (("embedded_server",), _embedded_addresses_exist),
-    (("page_cache_mode", "target", "multi_endpoint", "distributed"), _page_cache_has_files),
-    (("target", "multi_endpoint", "distributed", "workload", "prepare"), _files_are_put),
-    (("target", "multi_endpoint", "distributed", "workload", "prepare"), _large_objects_are_on_s3),
+    (("page_cache_mode", "target", *_ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
+    (("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
+    (("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare"), _large_objects_are_on_s3),
 )

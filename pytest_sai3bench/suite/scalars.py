@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pytest_sai3bench import units
 from pytest_sai3bench.suite.gateways import parse_command, parse_gateway
 from pytest_sai3bench.suite.ranges import expand_ranges
-from pytest_sai3bench.suite.uris import parse_uri
+from pytest_sai3bench.suite.uris import holds_credentials, parse_uri
 from pytest_sai3bench.suite.wording import found, unknown
 
 if TYPE_CHECKING:
@@ -83,13 +83,17 @@ def _marker(text: str) -> str:
 
 
 def _uri(text: str) -> str:
-    expanded = expand_ranges(text)
+    expanded = (text,) if holds_credentials(text) else expand_ranges(text)
     if expanded != (text,):
         raise ValueError(f"{text!r} stands for {len(expanded)} endpoints: expected them in 'multi_endpoint'")
     return _plain_uri(text)
 
 
-def _endpoints(text: str) -> str:
+def check_endpoints(text: str) -> str:
+    """Return the text of an endpoint, or of a range of them; raises ValueError that says how to write it."""
+    if holds_credentials(text):
+        # Complaints about the range would show them.
+        parse_uri(text)
     for uri in expand_ranges(text):
         _plain_uri(uri)
     return text
@@ -152,7 +156,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Marker = Annotated[str, AfterValidator(_marker)]
 Uri = Annotated[str, AfterValidator(_uri)]
-Endpoints = Annotated[str, AfterValidator(_endpoints)]
+Endpoints = Annotated[str, AfterValidator(check_endpoints)]
 PathOrUri = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]
 Text = Annotated[str, AfterValidator(_text)]

@@ -174,6 +174,11 @@ def _parse_server(text: str, server: str, default_port: int = _HTTP_PORT) -> tup
     return match["literal"] or match["name"], port
 
 
+def holds_credentials(text: str) -> bool:
+    """Tell whether something stands in front of a server that may be a secret."""
+    return "@" in text.partition("://")[2].partition("/")[0]
+
+
 def is_label(bucket: str) -> bool:
     """Tell whether a bucket can stand in front of the name of a host."""
     return _DNS_BUCKET.fullmatch(bucket) is not None

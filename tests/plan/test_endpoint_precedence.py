@@ -190,6 +190,66 @@ def test_a_range_is_several_endpoints_of_one_place(plan_of: Callable[..., RunPla
     }
 
 
+@pytest.mark.parametrize(
+    ("keys", "strategy", "places"),
+    [
+        (
+            "endpoint_uris: [file:///a/, file:///b/]\nload_balance_strategy: least_connections\n",
+            ("least_connections", "load_balance_strategy"),
+            ["endpoint_uris[0]", "endpoint_uris[1]"],
+        ),
+        (
+            "endpoint_uris: ['file:///a[1-2]/']\n",
+            ("round_robin", ""),
+            ["endpoint_uris[0]", "endpoint_uris[0]"],
+        ),
+        (
+            "dataset: {endpoint_uris: [file:///a/], load_balance_strategy: leastconnections}\n",
+            ("least_connections", "dataset.load_balance_strategy"),
+            ["dataset.endpoint_uris[0]"],
+        ),
+        # Of two for the same key the one at the top counts; the other key of the two stays.
+        (
+            (
+                "endpoint_uris: [file:///a/]\n"
+                "dataset: {endpoint_uris: [file:///b/], load_balance_strategy: least_connections}\n"
+            ),
+            ("least_connections", "dataset.load_balance_strategy"),
+            ["endpoint_uris[0]"],
+        ),
+        (
+            (
+                "multi_endpoint: {endpoints: [file:///a/]}\n"
+                "endpoint_uris: [file:///b/]\nload_balance_strategy: least_connections\n"
+            ),
+            ("round_robin", ""),
+            ["multi_endpoint.endpoints[0]"],
+        ),
+        (
+            "multi_endpoint: {enabled: false, endpoints: [file:///a/]}\nendpoint_uris: [file:///b/]\n",
+            ("round_robin", ""),
+            ["endpoint_uris[0]"],
+        ),
+        ("endpoint_uris: [file:///a/]\ntarget: file:///a/x/\n", ("round_robin", ""), ["endpoint_uris[0]"]),
+        ("load_balance_strategy: least_connections\ntarget: file:///a/\n", ("round_robin", ""), ["target"]),
+        (
+            (
+                "load_balance_strategy: least_connections\n"
+                "distributed: {agents: [{address: localhost, multi_endpoint: {endpoints: [file:///a/]}}]}\n"
+            ),
+            ("least_connections", "load_balance_strategy"),
+            ["distributed.agents[0].multi_endpoint.endpoints[0]"],
+        ),
+    ],
+)
+def test_the_keys_of_dl_driver_stand_for_the_block_of_all(
+    plan_of: Callable[..., RunPlan], keys: str, strategy: tuple[str, str], places: list[str]
+) -> None:
+    plan = plan_of(keys + "workload: [{op: get, path: data/*, weight: 1}]\n")
+
+    assert _origins(plan) == [(*strategy, places)]
+
+
 def test_blocks_that_are_switched_off_are_passed_over(plan_of: Callable[..., RunPlan]) -> None:
     text = _ALL_LEVELS.replace("multi_endpoint:\n", "multi_endpoint:\n{indent}enabled: false\n")
     head, first, tail = text.split("{indent}")
@@ -283,7 +343,10 @@ def test_paths_without_a_common_store_are_refused(problems_of: Callable[..., lis
 
 def test_a_suite_that_names_no_storage_is_refused(problems_of: Callable[..., list[str]]) -> None:
     assert problems_of("workload:\n  - {op: get, path: data/*, weight: 1}\n") == [
-        "s.yaml:1: nothing says where the storage is: expected 'target', 'multi_endpoint' or paths that are URIs"
+        (
+            "s.yaml:1: nothing says where the storage is: expected 'target', 'multi_endpoint' or paths that are URIs, or "
+            "S3_ENDPOINT_URIS in the environment"
+        )
     ]
 
 

@@ -63,7 +63,7 @@ def test_what_is_wrong_with_the_plan_and_with_the_rules_is_shown_together(
     assert block(result, "ERROR collecting nowhere.sai3.yaml") == [
         (
             "nowhere.sai3.yaml:1: nothing says where the storage is: "
-            "expected 'target', 'multi_endpoint' or paths that are URIs"
+            "expected 'target', 'multi_endpoint' or paths that are URIs, or S3_ENDPOINT_URIS in the environment"
         ),
         "nowhere.sai3.yaml:4: thresholds[0]: col 11: a time needs a unit: write 20 ms or 20 s",
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_sai3bench.errors import SuiteError
+from pytest_sai3bench.suite.blocks import shared_block
 from pytest_sai3bench.suite.discovery import looks_like_suite
 from pytest_sai3bench.suite.loader import load
 
@@ -49,3 +50,14 @@ def test_anchors_and_variables_are_what_they_stand_for() -> None:
         64,
     )
     assert [(operation.path, operation.weight) for operation in suite.workload] == [("a/", 10), ("b$c/", 20)]
+
+
+def test_each_spelling_of_dl_driver_counts_for_itself() -> None:
+    suite = load(CORPUS / "accepted" / "dl_driver.yaml", env={}).suite
+    block = shared_block(suite)
+    assert block is not None
+    assert block.values.strategy == "least_connections"
+    assert block.places == {
+        "endpoints": ("dataset", "endpoint_uris"),
+        "strategy": ("load_balance_strategy",),
+    }

@@ -97,11 +97,11 @@ VALUES = [
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/, file:///a/x/, 'file:///a']}",
-        "multi_endpoint.endpoints[2]: the same endpoint as endpoints[0]: expected each one once",
+        "multi_endpoint.endpoints[2]: the same endpoint as [0]: expected each one once",
     ),
     (
         "multi_endpoint: {endpoints: [s3://10.0.0.1/bucket/, s3://10.0.0.1:80/bucket]}",
-        "multi_endpoint.endpoints[1]: the same endpoint as endpoints[0]: expected each one once",
+        "multi_endpoint.endpoints[1]: the same endpoint as [0]: expected each one once",
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/, s3://bucket/]}",
@@ -118,6 +118,25 @@ VALUES = [
     (
         "multi_endpoint: {endpoints: ['s3://[::1-4]:9000/bucket/']}",
         "multi_endpoint.endpoints[0]: 's3://[::1-4]:9000/bucket/': '::1-4' is not an IPv6 address",
+    ),
+    ("endpoint_uris: []", "endpoint_uris: no endpoints: expected 1 to 256 URIs"),
+    ("dataset: {endpoint_uris: []}", "dataset.endpoint_uris: no endpoints: expected 1 to 256 URIs"),
+    ("endpoint_uris: file:///a/", "endpoint_uris: expected a list of URIs, found 'file:///a/'"),
+    (
+        "endpoint_uris: [file:///a/, file:///a]",
+        "endpoint_uris[1]: the same endpoint as [0]: expected each one once",
+    ),
+    (
+        "dataset: {endpoint_uris: [file:///a/, direct:///b/]}",
+        "dataset.endpoint_uris[1]: direct:// in a set of file:// endpoints: expected one scheme for all",
+    ),
+    (
+        "endpoint_uris: [s3://embedded-1/bucket/]",
+        "endpoint_uris[0]: 's3://embedded-1/bucket/' needs the embedded server: expected a block 'embedded_server: {endpoints: 1}'",
+    ),
+    (
+        "dataset: {load_balance_strategy: fastest}",
+        "dataset.load_balance_strategy: unknown strategy 'fastest': expected one of round_robin, least_connections",
     ),
     (
         "target: s3://10.0.0.[1-4]:9000/bucket/",
@@ -297,8 +316,8 @@ def test_a_wrong_value_is_explained(tmp_path: Path, text: str, problem: str) -> 
         (
             ["file:///a[1-3]/", "file:///a{3...5}", "file:///a3/"],
             {
-                1: "file:///a3 is the same endpoint as endpoints[0]: expected each one once",
-                2: "the same endpoint as endpoints[0]: expected each one once",
+                1: "file:///a3 is the same endpoint as [0]: expected each one once",
+                2: "the same endpoint as [0]: expected each one once",
             },
         ),
         (
@@ -419,6 +438,22 @@ ODDITIES = [
         "target: 'target' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
     ),
     (
+        "multi_endpoint: {endpoints: [file:///b/]}\nendpoint_uris: [file:///c/]",
+        "endpoint_uris: 'endpoint_uris' has no effect beside 'multi_endpoint', which counts: expected one of them",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///b/]}\ndataset: {load_balance_strategy: round_robin}",
+        "dataset.load_balance_strategy: 'load_balance_strategy' has no effect beside 'multi_endpoint', which counts: expected one of them",
+    ),
+    (
+        "endpoint_uris: [file:///b/]\ndataset: {endpoint_uris: [file:///c/]}",
+        "dataset.endpoint_uris: 'endpoint_uris' has no effect beside the one at the top, which counts: expected one of them",
+    ),
+    (
+        "dataset: {data_folder: x}",
+        "dataset.data_folder: unknown key 'data_folder': expected one of endpoint_uris, load_balance_strategy",
+    ),
+    (
         "distributed: {agents: [{address: a, target_override: file:///a/, multi_endpoint: {endpoints: [file:///b/]}}]}",
         "distributed.agents[0].target_override: 'target_override' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
     ),
@@ -430,7 +465,8 @@ ODDITIES = [
 def test_an_oddity_is_a_warning_and_in_strict_mode_an_error(
     tmp_path: Path, text: str, problem: str, severity: str, *, strict: bool
 ) -> None:
-    assert problems_of(tmp_path, f"{GET}{text}\n", strict=strict) == [f"{severity} s.yaml:2: {problem}"]
+    line = 2 + ("\n" in text and not problem.startswith("target:"))
+    assert problems_of(tmp_path, f"{GET}{text}\n", strict=strict) == [f"{severity} s.yaml:{line}: {problem}"]
 
 
 def test_each_block_that_lacks_endpoints_is_named(tmp_path: Path) -> None:
@@ -447,6 +483,20 @@ distributed:
     missing_for_a = "error s.yaml:5: distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 256 URIs"
     assert problems_of(tmp_path, text) == [missing, missing_for_a]
     assert problems_of(tmp_path, text.replace("    - {address: d}\n", "")) == [missing_for_a]
+
+
+def test_a_strategy_without_endpoints_is_a_warning(tmp_path: Path) -> None:
+    text = f"{GET}target: file:///a/\nload_balance_strategy: least_connections\n"
+    assert problems_of(tmp_path, text) == [
+        "warning s.yaml:3: load_balance_strategy: 'load_balance_strategy' has no effect without 'endpoint_uris'"
+    ]
+    agents = "distributed: {agents: [{address: a, multi_endpoint: {endpoints: [file:///b/]}}]}\n"
+    assert problems_of(tmp_path, text.replace("target: file:///a/\n", agents)) == []
+
+
+def test_keys_of_dl_driver_beside_a_block_that_is_switched_off_count(tmp_path: Path) -> None:
+    text = f"{GET}multi_endpoint: {{enabled: false}}\nendpoint_uris: [file:///a/]\n"
+    assert problems_of(tmp_path, text, strict=True) == []
 
 
 def test_a_disabled_set_leaves_the_target_alone(tmp_path: Path) -> None:
