@@ -81,6 +81,9 @@ class Engine(Protocol):
     def open(self) -> None:
         """Get ready, so that the first operation costs no more than the others."""
 
+    def settled(self, window: Window, now_ns: int) -> int:
+        """Return the first interval of ``window`` of which something may still be handed over, called as `Control.check`."""
+
     def run(self, load: Load) -> int:
         """Work until nothing is left to do; return the number of operations that were cut off by a stop."""
 

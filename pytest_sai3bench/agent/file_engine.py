@@ -18,7 +18,7 @@ from .file_operations import advice_for, list_files, make_buffer, name_error, re
 from .file_puts import FileMaker
 from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
-from .recorder import Recorder, series_base
+from .recorder import SECOND_NS, Recorder, series_base
 from .s3_client import RequestFailed
 from .verification import Check, WrongContentError
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .messages import CheckWire
     from .pacing import Pacer
     from .payload import Pool, Shape
+    from .recorder import Window
     from .sources import Task
 
 # How a lane reads a file, and writes one.
@@ -56,6 +57,7 @@ class FileEngine:
         self._made: list[str] = []
         self._maker = FileMaker()
         self._pool: Pool | None = None
+        self._lanes: list[_Lane] = []
 
     def check(self, *, write: bool) -> list[CheckWire]:
         """See `Engine.check`."""
@@ -130,11 +132,17 @@ class FileEngine:
         if self._pool is None:
             self._pool = make_pool(self._plan)
 
+    def settled(self, window: Window, now_ns: int) -> int:
+        """See `Engine.settled`: lanes hand over when they come round; one that hangs keeps what it has."""
+        held = (lane.held_interval() for lane in self._lanes)
+        # A lane may have looked at the clock, and not yet counted: that takes it no second.
+        return min([window.interval(now_ns - SECOND_NS), *(each for each in held if each is not None)])
+
     def run(self, load: Load) -> int:
         """See `Engine.run`."""
         assert self._pool is not None
         stop = threading.Event()
-        lanes = [
+        self._lanes = lanes = [
             _Lane(self._roots, self._pool, load, stop, self._access()) for _ in range(self._plan["lanes"])
         ]
         before = threading.stack_size(_STACK_BYTES)
@@ -145,6 +153,7 @@ class FileEngine:
         finally:
             threading.stack_size(before)
             stop.set()
+            self._lanes = []
 
     def _access(self) -> _Access:
         """Return how one lane reads and writes files, with a buffer of its own."""
@@ -202,6 +211,10 @@ class _Lane(threading.Thread):
             self.failure = error
             self._stop_event.set()
         self._recorder.flush()
+
+    def held_interval(self) -> int | None:
+        """See `Recorder.held_interval`."""
+        return self._recorder.held_interval()
 
     def leave_behind(self) -> None:
         """Hand over what a lane that hangs in a system call has counted: it cannot do so itself."""

@@ -47,6 +47,8 @@ class Link:
         self._lock = threading.Lock()
         self._heard = monotonic()
         self._over = threading.Event()
+        # What else a sign of life says.
+        self.vitals: Callable[[], Message] = dict
         self.closed = False
 
     def feed(self, text: str | None) -> None:
@@ -97,7 +99,7 @@ class Link:
 
     def _watch(self) -> None:
         while not self._over.wait(min(_BEAT_S, self._silence_s)):
-            self.send({"type": "alive"})
+            self.send({"type": "alive", **self.vitals()})
             if self.closed or self._is_silent():
                 if not self._over.wait(self._exit_s):
                     self._leave(_EX_SOFTWARE)

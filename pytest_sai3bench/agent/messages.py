@@ -16,7 +16,8 @@ Conversation::
     stage                          →
                                    ←   ready        patterns resolved, objects listed
     start                          →                an instant on the agent's clock
-                                   ←   tick ×n      deltas, once a second
+                                   ←   tick ×n      deltas, once a second or more often
+                                   ←   settled ×n   intervals of which all has been told
                                    ←   result       totals of the stage
                                    ←   rested       the delay after prepare is over
     ack                            →
@@ -27,7 +28,8 @@ Conversation::
 The secrets are ``credentials`` (of S3, or null) and, where endpoints speak TLS, ``tls``: texts of certificates and of
 the client's key.
 
-At any time: ``alive`` (controller → agent, once a second), ``abort`` (controller → agent: stop the load, send the
+At any time: ``alive`` (both ways, once a second; from the first process of an agent with ``host_cpu``, the counters of
+`host_cpu.read_host_cpu`), ``abort`` (controller → agent: stop the load, send the
 result, stay for the next stage) and ``failed`` (agent → controller: this stage cannot begin or has given up).
 """
 
@@ -101,13 +103,26 @@ class CheckWire(TypedDict):
 
 
 class TickWire(TypedDict):
-    """What was added since the tick before; ``tick`` counts whole seconds since the start, several may share one."""
+    """What was added since the tick before.
+
+    ``tick`` counts whole seconds since the start, ``interval`` the intervals of the plan (``interval_ns``): several ticks
+    may share one.
+    """
 
     type: str
     stage: int
     tick: int
+    interval: int
     sections: dict[str, list[SeriesWire]]
     errors: list[ErrorWire]
+
+
+class SettledWire(TypedDict):
+    """All that completed in intervals before ``interval`` has been told."""
+
+    type: str
+    stage: int
+    interval: int
 
 
 class ResultWire(TypedDict):

@@ -52,14 +52,16 @@ class Segment:
 
     ``responses`` has the latencies from the instants at which operations were due, by the keys of ``series``. Gets whose
     answers came in several pieces are not in ``series`` but in ``pieces``, and ``firsts`` has the times to their first
-    bytes. Those of all others are their latencies: first and last byte came together.
+    bytes. Those of all others are their latencies: first and last byte came together. ``tick`` counts whole seconds,
+    ``interval`` the intervals of the window.
     """
 
-    __slots__ = ("errors", "firsts", "pieces", "responses", "section", "series", "tick")
+    __slots__ = ("errors", "firsts", "interval", "pieces", "responses", "section", "series", "tick")
 
-    def __init__(self, section: str, tick: int) -> None:
+    def __init__(self, section: str, tick: int, interval: int = 0) -> None:
         self.section = section
         self.tick = tick
+        self.interval = interval
         self.series: dict[int, Series] = {}
         self.responses: dict[int, Series] = {}
         self.pieces: dict[int, Series] = {}
@@ -68,11 +70,15 @@ class Segment:
 
 
 class Window(NamedTuple):
-    """Borders of a stage in nanoseconds of the monotonic clock; an open end is `NEVER_NS`."""
+    """Borders of a stage in nanoseconds of the monotonic clock; an open end is `NEVER_NS`.
+
+    Reports are cut every ``interval_ns``, and every second.
+    """
 
     start_ns: int
     measured_ns: int
     end_ns: int
+    interval_ns: int = SECOND_NS
 
     def section(self, now_ns: int) -> str:
         """Return the section in which an operation that completes now belongs."""
@@ -82,8 +88,16 @@ class Window(NamedTuple):
 
     def segment_end(self, now_ns: int) -> int:
         """Return the end of the segment that contains ``now_ns``."""
-        second = self.start_ns + ((now_ns - self.start_ns) // SECOND_NS + 1) * SECOND_NS
-        return min(border for border in (second, self.measured_ns, self.end_ns, NEVER_NS) if border > now_ns)
+        second, interval = (
+            self.start_ns + ((now_ns - self.start_ns) // length_ns + 1) * length_ns
+            for length_ns in (SECOND_NS, self.interval_ns)
+        )
+        borders = (second, interval, self.measured_ns, self.end_ns, NEVER_NS)
+        return min(border for border in borders if border > now_ns)
+
+    def interval(self, now_ns: int) -> int:
+        """Return the number of the interval that contains ``now_ns``, from 0; what comes before the start counts there."""
+        return max(0, now_ns - self.start_ns) // self.interval_ns
 
 
 class Recorder:
@@ -150,7 +164,9 @@ class Recorder:
             return
         self.flush()
         window = self._window
-        self._segment = Segment(window.section(now_ns), max(0, now_ns - window.start_ns) // SECOND_NS)
+        self._segment = Segment(
+            window.section(now_ns), max(0, now_ns - window.start_ns) // SECOND_NS, window.interval(now_ns)
+        )
         self._series = self._segment.series
         self._border_ns = window.segment_end(now_ns)
 
@@ -158,8 +174,13 @@ class Recorder:
         """Hand over what is there; only the owning thread may call it, or another one while that one hangs."""
         if self._segment.series or self._segment.pieces or self._segment.errors:
             self._done.append(self._segment)
-        self._segment = Segment(self._segment.section, self._segment.tick)
+        self._segment = Segment(self._segment.section, self._segment.tick, self._segment.interval)
         self._series = self._segment.series
+
+    def held_interval(self) -> int | None:
+        """Return the interval of what has not been handed over, None when that is nothing; any thread may ask."""
+        segment = self._segment
+        return segment.interval if segment.series or segment.pieces or segment.errors else None
 
 
 def series_base(op: int, endpoint: int, endpoints: int) -> int:

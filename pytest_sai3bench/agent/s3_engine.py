@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from .engine import Load
     from .messages import CheckWire
+    from .recorder import Window
     from .sigv4 import Credentials
 
 # A check should answer soon; a storage that needs longer for one object is not usable.
@@ -137,6 +138,10 @@ class S3Engine:
                 drops=self._drops,
             )
         self._loop.open()
+
+    def settled(self, window: Window, now_ns: int) -> int:
+        """See `Engine.settled`: the loop hands over what came before, each time before it calls the control."""
+        return window.interval(now_ns)
 
     def run(self, load: Load) -> int:
         """See `Engine.run`."""

@@ -14,6 +14,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
 from . import PROTOCOL
+from .host_cpu import read_host_cpu
 from .link import Alone
 from .recorder import Totals
 from .resolution import StageFailed
@@ -89,6 +90,9 @@ class _Conversation:
             self._worker = Worker(
                 message["plan"], Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None
             )
+            if not message["plan"]["process"]:
+                # The processes of an agent are on one host.
+                self._link.vitals = lambda: {"host_cpu": read_host_cpu()}
             self._link.send({"type": "preflight", "checks": self._worker.check()})
         elif kind == "stage":
             self._prepare(message["stage"])
@@ -135,7 +139,8 @@ class _Conversation:
         assert self._prepared is not None
         prepared, self._prepared = self._prepared, None
         endpoints, timed = len(self._worker.plan["endpoints"]), self._worker.engine.times_first_byte
-        reins = _Reins(self._link, prepared.number, partial(Totals, endpoints, times_first_byte=timed))
+        totals = partial(Totals, endpoints, times_first_byte=timed)
+        reins = _Reins(self._link, prepared.number, totals, self._worker.settled)
         while not reins.check(monotonic_ns()) and (wait_ns := at_ns - monotonic_ns()) > 0:
             time.sleep(min(wait_ns, _PATIENCE_NS) / 1e9)
         result = self._worker.run(prepared, at_ns, reins, reins.done, reins.totals)
@@ -149,18 +154,30 @@ class _Conversation:
 
 
 class _Reins:
-    """Implements `engine.Control`: sends ticks, listens for an abort."""
+    """Implements `engine.Control`: sends ticks, listens for an abort.
 
-    def __init__(self, link: Link, stage: int, make_totals: Callable[[], Totals]) -> None:
+    ``settled`` returns the first interval of which more may come, for the time now.
+    """
+
+    def __init__(
+        self, link: Link, stage: int, make_totals: Callable[[], Totals], settled: Callable[[int], int]
+    ) -> None:
         self.done: deque[Segment] = deque()
         self.totals = make_totals()
         self._link = link
         self._stage = stage
         self._make_totals = make_totals
         self._stopped = False
+        self._ask_settled = settled
+        self._settled = 0
 
-    def check(self, now_ns: int) -> bool:  # noqa: ARG002 - the clock of the protocol
+    def check(self, now_ns: int) -> bool:
+        # Asked before the ticks are sent: so they are all that came before.
+        settled = self._ask_settled(now_ns)
         self._send_ticks()
+        if settled > self._settled:
+            self._settled = settled
+            self._link.send({"type": "settled", "stage": self._stage, "interval": settled})
         if self._stopped:
             return True
         try:
@@ -178,17 +195,18 @@ class _Reins:
         return self._stopped
 
     def _send_ticks(self) -> None:
-        deltas: dict[int, Totals] = {}
+        deltas: dict[tuple[int, int], Totals] = {}
         while self.done:
             segment = self.done.popleft()
             self.totals.add(segment)
-            deltas.setdefault(segment.tick, self._make_totals()).add(segment)
-        for tick, delta in deltas.items():
+            deltas.setdefault((segment.tick, segment.interval), self._make_totals()).add(segment)
+        for (tick, interval), delta in deltas.items():
             self._link.send(
                 {
                     "type": "tick",
                     "stage": self._stage,
                     "tick": tick,
+                    "interval": interval,
                     "sections": delta.sections_wire(),
                     "errors": delta.errors_wire(),
                 }

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from .sigv4 import Credentials
     from .tls import TlsSettings
 
+# Of a stage that has not begun everything is still to come.
+_NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
 # What a missing object is called when it was to be deleted.
 _ABSENT = frozenset({"missing", "http-404"})
 
@@ -59,6 +61,7 @@ class Worker:
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
+        self._window = _NOT_BEGUN
 
     def check(self) -> list[CheckWire]:
         """Try this worker's endpoints."""
@@ -72,6 +75,7 @@ class Worker:
     def prepare(self, index: int, breathe: Callable[[], None]) -> Prepared:
         """Get stage ``index`` ready; raises `StageFailed` when it cannot begin."""
         stage = self.plan["stages"][index]
+        self._window = _NOT_BEGUN
         try:
             if stage["kind"] == "prepare":
                 source: Mix | Chain | Removals = self._missing(stage, breathe)
@@ -140,7 +144,7 @@ class Worker:
         workload = stage["kind"] == "workload"
         measured_ns = start_ns + int(stage["warmup_s"] * 1e9)
         end_ns = measured_ns + int(stage["duration_s"] * 1e9) if workload else NEVER_NS
-        window = Window(start_ns, measured_ns, end_ns)
+        self._window = window = Window(start_ns, measured_ns, end_ns, self.plan["interval_ns"])
         policy = ErrorPolicy(
             self.plan["errors"],
             self._rng,
@@ -204,6 +208,10 @@ class Worker:
             "cpu_share": watch.cpu_share,
             "longest_pause_ns": watch.longest_pause_ns,
         }
+
+    def settled(self, now_ns: int) -> int:
+        """Return the first interval of the stage of which more may come."""
+        return self.engine.settled(self._window, now_ns)
 
     def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:
         if stage["kind"] != "cleanup":

@@ -218,18 +218,30 @@ class Members:
             member.ticks.add(tick)
             for observer in self._observers:
                 observer.ticked(member.plan, tick)
+        elif kind == "settled":
+            # Afterwards there is only the rest.
+            if member.result is None:
+                self._settle(member, message["interval"])
         elif kind == "result":
             member.result = cast("ResultWire", message)
+            self._settle(member, None)
+        elif kind == "alive" and message.get("host_cpu"):
+            for observer in self._observers:
+                observer.counted_cpu(member.plan.agent, message["host_cpu"])
         elif member.owes and kind in (member.owes, "failed"):
             member.owes = ""
             member.answer = message
             if kind == "failed":
                 member.failure = message
 
-    @staticmethod
-    def _lose(member: Member, event: str) -> None:
+    def _settle(self, member: Member, interval: int | None) -> None:
+        for observer in self._observers:
+            observer.settled(member.plan, interval)
+
+    def _lose(self, member: Member, event: str) -> None:
         member.owes = ""
         if not member.loss:
+            self._settle(member, None)
             hello = member.hello
             process = f" on {hello['host']} (process {hello['pid']})" if hello else ""
             member.loss = f"{member.plan.title}{process} {event}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pytest_sai3bench.agent.messages import TickWire
     from pytest_sai3bench.plan.model import WorkerPlan
     from pytest_sai3bench.results.model import PhaseResult
@@ -21,6 +23,12 @@ class Observer:
 
     def ticked(self, worker: WorkerPlan, tick: TickWire) -> None:
         """Take what a worker added; seconds in which nothing completed or failed have no tick."""
+
+    def settled(self, worker: WorkerPlan, interval: int | None) -> None:
+        """Note that a worker has told all about the intervals before ``interval``, or all there is: it ended or is lost."""
+
+    def counted_cpu(self, agent: str, counters: Sequence[int]) -> None:
+        """Take the counters of an agent's host, see `agent.host_cpu.read_host_cpu`; once a second, if it has any."""
 
     def pulse(self) -> None:
         """Look at the clock: called several times a second, whether there are ticks or not."""

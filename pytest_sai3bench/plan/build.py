@@ -102,9 +102,15 @@ def build_plan(
                     processes=len(lanes_of),
                     host=plan_host(loaded, number),
                     env=tuple(agents[number].env.items()) if number is not None else (),
+                    interval_s=suite.perf_log.interval,
                 )
             )
-    plan = RunPlan(suite=loaded.shown, name=suite.name + loaded.label, workers=tuple(workers))
+    plan = RunPlan(
+        suite=loaded.shown,
+        name=suite.name + loaded.label,
+        workers=tuple(workers),
+        perf_log=suite.perf_log.enabled,
+    )
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += check_hosts(loaded, workers)
     problems += _mixed_accounts(loaded, plan)

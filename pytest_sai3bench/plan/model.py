@@ -321,6 +321,7 @@ class WorkerPlan:
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
     over HTTP. ``env`` holds variables of the agent's environment, which may be secret.
+    Reports are cut every ``interval_s`` seconds.
 
     All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
     from ``data_seed``, which all workers share.
@@ -346,6 +347,7 @@ class WorkerPlan:
     strategy_origin: Origin | None = None
     host: HostPlan = HostPlan()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    interval_s: float = 1.0
 
     @property
     def title(self) -> str:
@@ -373,6 +375,8 @@ class WorkerPlan:
             "page_cache_mode": self.page_cache_mode,
             "read_sink": self.read_sink,
             "data_seed": self.data_seed,
+            "process": self.process,
+            "interval_ns": round(self.interval_s * 1e9),
         }
 
 
@@ -391,13 +395,17 @@ class TlsPlan:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """One run of one workload: a plan per worker, and what the whole amounts to."""
+    """One run of one workload: a plan per worker, and what the whole amounts to.
+
+    ``perf_log`` asks for a log of every interval.
+    """
 
     suite: str
     name: str
     workers: tuple[WorkerPlan, ...]
     notes: tuple[str, ...] = ()
     tls: TlsPlan | None = None
+    perf_log: bool = True
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

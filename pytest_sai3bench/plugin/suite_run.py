@@ -8,8 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
+from pytest_sai3bench.fleet.intervals import Intervals
 from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.reports.run_folder import write_run
+from pytest_sai3bench.reports.perf_log import PerfLog
+from pytest_sai3bench.reports.run_folder import write_inputs, write_run
 from pytest_sai3bench.results.model import RunResult
 from pytest_sai3bench.thresholds.evaluation import evaluate
 
@@ -83,6 +85,11 @@ class SuiteRun:
         self.plan = plan
         self.folder = folder
         self._metadata = metadata
+        write_inputs(folder, plan=plan, config_text=self._text, metadata=metadata)
+        if plan.perf_log:
+            log = PerfLog(folder, plan)
+            self.at_end.callback(log.close)
+            observers = [*observers, Intervals(plan, log.add)]
         run_id = "/".join(folder.parts[-3:])
         self._run = Run(
             plan, credentials, run_id=run_id, started_at=time.time(), tls=tls, observers=observers

@@ -14,13 +14,15 @@ from pytest_sai3bench.reports.results_tsv import write_results
 from pytest_sai3bench.results.checks import check_phase
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.results.model import RunResult
     from pytest_sai3bench.thresholds.verdicts import Verdict
+
+    _Files = dict[str, Callable[[TextIO], object]]
 
 _NO_SYMLINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
@@ -53,6 +55,56 @@ def create_run(folder: Path, suite_stem: str, workload_name: str) -> Path:
         raise _failure(folder, error) from error
 
 
+def agent_folders(agents: Iterable[str]) -> dict[str, str]:
+    """Return where the files of each agent are in the folder of a run: nowhere when there is one only."""
+    names: dict[str, str] = {}
+    for agent in agents:
+        name = _file_name(agent)
+        while f"agents/{name}" in names.values():
+            name += "-2"
+        names[agent] = f"agents/{name}"
+    return names if len(names) > 1 else {}
+
+
+class GrowingFile:
+    """A text file of results that is written piece by piece, each of which is in the file at once.
+
+    Raises ResultsError when it cannot be made. When it cannot be written later, the rest is left out, and `close` raises.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._error: OSError | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = _open(path)
+        except OSError as error:
+            raise _failure(path, error) from error
+
+    def append(self, write: Callable[[TextIO], object]) -> None:
+        """Let ``write`` add to the end."""
+        if self._error is None:
+            try:
+                write(self._stream)
+                self._stream.flush()
+            except OSError as error:
+                self._error = error
+
+    def close(self) -> None:
+        """Close the file; raises ResultsError when something is missing in it."""
+        try:
+            self._stream.close()
+        except OSError as error:
+            self._error = self._error or error
+        if self._error is not None:
+            raise _failure(self._path, self._error) from self._error
+
+
+def write_inputs(folder: Path, *, plan: RunPlan, config_text: str, metadata: Mapping[str, Any]) -> None:
+    """Write what is known before a run, so that a run which is killed can be told what it was. Raises ResultsError."""
+    _write_files(folder, _inputs(plan, config_text, metadata))
+
+
 def write_run(
     folder: Path,
     *,
@@ -66,14 +118,9 @@ def write_run(
 
     Every file appears whole or not at all. Raises ResultsError.
     """
-    plan_document = plan.to_document()
-    files: dict[str, Callable[[TextIO], object]] = {
-        "config.yaml": lambda stream: stream.write(config_text),
-        "plan.json": _json_writer({"format": 1, **plan_document}),
-        "metadata.json": _json_writer(metadata),
-        # Most of it are numbers that nobody reads line by line.
-        "result.json": _json_writer(to_json(result, verdicts, plan_document), indent=None),
-    }
+    files = _inputs(plan, config_text, metadata)
+    # Most of it are numbers that nobody reads line by line.
+    files["result.json"] = _json_writer(to_json(result, verdicts, plan.to_document()), indent=None)
     prepare = result.phase("prepare")
     if prepare is not None and prepare.tally(ops=["put"]).requests:
         files["prepare_results.tsv"] = lambda stream: write_results(
@@ -84,6 +131,18 @@ def write_run(
         files["results.tsv"] = lambda stream: write_results(
             stream, workload, verdicts=verdicts, checks=result.checks
         )
+    _write_files(folder, files)
+
+
+def _inputs(plan: RunPlan, config_text: str, metadata: Mapping[str, Any]) -> _Files:
+    return {
+        "config.yaml": lambda stream: stream.write(config_text),
+        "plan.json": _json_writer({"format": 1, **plan.to_document()}),
+        "metadata.json": _json_writer(metadata),
+    }
+
+
+def _write_files(folder: Path, files: _Files) -> None:
     try:
         for name, write in files.items():
             _write_whole(folder / name, write)
@@ -116,13 +175,17 @@ def _json_writer(document: Mapping[str, Any], *, indent: int | None = 1) -> Call
 def _write_whole(path: Path, write: Callable[[TextIO], object]) -> None:
     draft = path.with_name(f".{path.name}.draft")
     try:
-        # Names of files on a host may be no Unicode; a report is written all the same.
-        with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+        with _open(draft) as stream:
             write(stream)
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _open(path: Path) -> TextIO:
+    # Names of files on a host may be no Unicode; a report is written all the same.
+    return path.open("w", encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
 def _point_to(folder: Path, link: Path) -> None:

@@ -31,9 +31,17 @@ class Table(Generic[Row_contra]):
         """Write the header and ``rows``; a named table is set off by an empty line and its name."""
         if self.name:
             stream.write(f"\n[{self.name}]\n")
-        _write_line(stream, (column.name for column in self.columns))
+        self.write_header(stream)
         for row in rows:
-            _write_line(stream, (column.text(row) for column in self.columns))
+            self.write_row(stream, row)
+
+    def write_header(self, stream: TextIO) -> None:
+        """Write the names of the columns."""
+        _write_line(stream, (column.name for column in self.columns))
+
+    def write_row(self, stream: TextIO, row: Row_contra) -> None:
+        """Write one row."""
+        _write_line(stream, (column.text(row) for column in self.columns))
 
     def describe(self) -> str:
         """Return the columns as a Markdown table, for the documentation."""

@@ -50,6 +50,11 @@ class Sums:
             key = reporter.key(error["op"], error["endpoint"], 0)
             self._at(error["section"], key).errors += error["count"]
 
+    @property
+    def empty(self) -> bool:
+        """True as long as nothing was added."""
+        return not self._growing
+
     def tallies(self) -> Iterator[tuple[str, SeriesKey, Tally]]:
         """Yield section, key and sum so far of every series."""
         for (section, key), growing in self._growing.items():

@@ -11,6 +11,7 @@ from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
 from pytest_sai3bench.suite.matrix import Matrix
 from pytest_sai3bench.suite.operations import Get, Operation
+from pytest_sai3bench.suite.perf_log import PerfLog
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
 from pytest_sai3bench.suite.scalars import (
@@ -171,6 +172,7 @@ class Suite(Section):
             "Without it the system's authorities are trusted. sai3-bench has no such key."
         ),
     )
+    perf_log: PerfLog = Field(default=PerfLog(), description="the time series of the run.")
     markers: tuple[Marker, ...] = Field(
         default=(),
         description="a list of pytest markers. Set on every test of the suite, for `-m`. sai3-bench has no such key.",

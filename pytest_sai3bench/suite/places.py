@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 Place = tuple[str | int, ...]
 """The keys and list indices that lead to a value: ``("workload", 1, "weight")``."""
 
-SPELLINGS = {"warmup": ("warmup", "warmup_period"), "size_spec": ("size_spec", "size_distribution")}
+SPELLINGS = {
+    "warmup": ("warmup", "warmup_period"),
+    "size_spec": ("size_spec", "size_distribution"),
+    "interval": ("interval", "interval_seconds"),
+}
 """The keys under which a field may be written, where they are more than its name."""
 
 

@@ -146,6 +146,7 @@ Count = Annotated[int, _one_value("a count", units.parse_count)]
 PositiveCount = Annotated[Count, Field(ge=1)]
 Processes = Annotated[Literal["auto"] | int, BeforeValidator(_processes, json_schema_input_type=int | str)]
 Duration = Annotated[float, _one_value("a duration", units.parse_duration, written=float | str)]
+Interval = Annotated[Duration, Field(ge=0.1)]
 PositiveDuration = Annotated[Duration, Field(gt=0)]
 Iops = Annotated[Literal["max"] | int, _one_value("a rate", _iops)]
 Distribution = Annotated[

@@ -55,11 +55,11 @@ class Controller:
         self.link.feed(json.dumps({"type": kind, **fields}))
 
     def receive(self, *skip: str) -> dict[str, Any]:
-        """Return the next message but signs of life."""
+        """Return the next message but signs of life and of progress."""
         deadline = monotonic() + PATIENCE_S
         while True:
             message: dict[str, Any] = json.loads(self._arrived.get(timeout=max(0, deadline - monotonic())))
-            if message["type"] not in {"alive", *skip}:
+            if message["type"] not in {"alive", "settled", *skip}:
                 return message
 
     def expect(self, kind: str, *skip: str) -> dict[str, Any]:

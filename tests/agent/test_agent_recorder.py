@@ -189,3 +189,29 @@ def test_a_roll_hands_over_what_is_finished_and_nothing_else() -> None:
     recorder.roll(2 * SECOND_NS)
     recorder.flush()
     assert len(done) == 1
+
+
+def test_segments_are_cut_at_seconds_and_at_intervals() -> None:
+    done: deque[Segment] = deque()
+    recorder = Recorder(Window(100, 100, NEVER_NS, interval_ns=1_500_000_000), done)
+    instants_s = (0.0, 0.9, 1.1, 1.4, 1.6, 1.9, 2.5, 3.0, 4.6)
+    for instant_s in instants_s:
+        recorder.record(series_base(GET, 0, 1), 100 + int(instant_s * SECOND_NS), 1, 0)
+    recorder.flush()
+
+    found = [
+        (segment.tick, segment.interval, sum(sum(each.counts.values()) for each in segment.series.values()))
+        for segment in done
+    ]
+    assert found == [(0, 0, 2), (1, 0, 2), (1, 1, 2), (2, 1, 1), (3, 2, 1), (4, 3, 1)]
+
+
+def test_a_recorder_tells_what_it_has_not_handed_over() -> None:
+    done: deque[Segment] = deque()
+    recorder = Recorder(Window(0, 0, NEVER_NS, interval_ns=SECOND_NS // 2), done)
+    before = recorder.held_interval()
+    recorder.fail(GET, 0, 3 * SECOND_NS, "refused", "refused")
+    holding = recorder.held_interval()
+    recorder.roll(4 * SECOND_NS)
+
+    assert (before, holding, recorder.held_interval()) == (None, 6, None)

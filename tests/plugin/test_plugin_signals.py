@@ -209,3 +209,59 @@ def test_a_timeout_ends_the_run_in_order(
         assert block(result, title)[0] == "the run was interrupted: interrupted during workload"
     assert _run(pytester)["status"] == "interrupted"
     assert [path for path in store.rglob("*") if path.is_file()] == []
+
+
+_TWO_AGENTS = """\
+name: mixed
+embedded_server: {mounts: 3}
+distributed:
+  agents:
+    - {address: localhost, id: one, multi_endpoint: {endpoints: ["file://embedded-1/", "file://embedded-2/"]}}
+    - {address: localhost, id: two, multi_endpoint: {endpoints: ["file://embedded-2/", "file://embedded-3/"]}}
+duration: 10m
+perf_log: {interval: 200ms}
+io_rate: {iops: 500}
+workload:
+  - {op: put, path: new/, object_size: 1KiB, weight: 1}
+"""
+
+
+def _log(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a log; the last one may be under way."""
+    header, *rows = (line.split("\t") for line in path.read_text().split("\n")[:-1])
+    return [dict(zip(header, row, strict=True)) for row in rows]
+
+
+def test_a_killed_run_leaves_its_log_and_what_it_was(
+    pytester: pytest.Pytester, temporary: Path, other_processes: Callable[[], list[int]]
+) -> None:
+    pytester.path.joinpath("suite.sai3.yaml").write_text(_TWO_AGENTS)
+    folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "mixed"
+    agents = [folder / "agents" / agent / "perf_log.tsv" for agent in ("one", "two")]
+    with _pytest(pytester):
+        _wait_for("logs", lambda: all(path.exists() and len(_log(path)) > 2 for path in agents))
+    # Without it, its agents end by themselves.
+    _wait_for("the end of all agents", lambda: not other_processes())
+
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "agents",
+        "config.yaml",
+        "metadata.json",
+        "perf_log.tsv",
+        "plan.json",
+    ]
+    whole, one, two = (_log(path)[:2] for path in (folder / "perf_log.tsv", *agents))
+    assert [row["agent_id"] for row in (whole[0], one[0], two[0])] == ["controller", "one", "two"]
+    assert [list(row)[30::4] for row in (whole[0], one[0], two[0])] == [
+        ["ep1_ops", "ep2_ops", "ep3_ops"],
+        ["ep1_ops", "ep2_ops"],
+        ["ep2_ops", "ep3_ops"],
+    ]
+    for of_all, of_one, of_two in zip(whole, one, two, strict=True):
+        assert int(of_all["put_ops"]) == int(of_one["put_ops"]) + int(of_two["put_ops"])
+        assert int(of_all["ep2_ops"]) == int(of_one["ep2_ops"]) + int(of_two["ep2_ops"])
+    assert sum(int(row["put_ops"]) for row in whole) > 0
+    assert [(row["stage"], row["elapsed_s"]) for row in whole] == [
+        ("Workload", "0.200"),
+        ("Workload", "0.400"),
+    ]

@@ -87,6 +87,7 @@ def tick_wire(tick: int, seen: Iterable[Event] = (), errors: Iterable[ErrorWire]
         "type": "tick",
         "stage": 0,
         "tick": tick,
+        "interval": tick,
         "sections": sections_wire(seen),
         "errors": list(errors),
     }

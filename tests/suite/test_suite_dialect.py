@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SECTIONS = {
     "": "{pair}\nworkload: [{{op: put, weight: 1, object_size: 1}}]\n",
     "workload[]": "workload: [{{op: put, weight: 1, object_size: 1, {pair}}}]\n",
+    "perf_log": "workload: [{{op: put, weight: 1, object_size: 1}}]\nperf_log: {{{pair}}}\n",
     "prepare": "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{{pair}}}\n",
     "prepare.ensure_objects[]": (
         "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{ensure_objects: [{{count: 1, {pair}}}]}}\n"

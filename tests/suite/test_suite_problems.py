@@ -424,6 +424,10 @@ def test_a_suite_needs_a_workload(tmp_path: Path, text: str) -> None:
 
 ODDITIES = [
     ("concurency: 4", "concurency: unknown key 'concurency', did you mean 'concurrency'?"),
+    (
+        "perf_log: {intervall: 1s}",
+        "perf_log.intervall: unknown key 'intervall', did you mean 'interval'?",
+    ),
     ("perf_logs: {}", "perf_logs: unknown key 'perf_logs', did you mean 'perf_log'?"),
     (
         "prepare: {zzz: }",
@@ -661,7 +665,7 @@ workload:
   - {op: get, paht: data/*, weight: 1}
   - {op: put, wieght: 1, weight: 1}
   - {op: put, weight: 1, object_size: 1, size_spec: 1, object_size: 2}
-perf_log: {}
+processing_mode: multi_runtime
 """
     assert problems_of(tmp_path, text) == [
         "error s.yaml:1: name: 'a b' cannot be a name: expected letters, digits, '_', '.', '=' and '-'",
@@ -672,7 +676,7 @@ perf_log: {}
         "error s.yaml:9: workload[1]: a put needs a size: expected 'object_size' or 'size_spec'",
         "warning s.yaml:9: workload[1].wieght: unknown key 'wieght', did you mean 'weight'?",
         "error s.yaml:10: workload[2].object_size: the key 'object_size' is given twice, first in line 10",
-        "warning s.yaml:11: perf_log: 'perf_log' has no effect in this version, though it belongs to the dialect",
+        "warning s.yaml:11: processing_mode: 'processing_mode' has no effect in this version, though it belongs to the dialect",
     ]
 
 

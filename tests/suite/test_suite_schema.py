@@ -90,7 +90,7 @@ def test_keys_are_explained() -> None:
     assert schema["properties"]["concurrency"]["description"].startswith(
         "operations at one time on each agent."
     )
-    assert schema["properties"]["perf_log"] == {
+    assert schema["properties"]["processing_mode"] == {
         "description": "Has no effect in this version.",
         "deprecated": True,
     }

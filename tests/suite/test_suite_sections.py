@@ -47,6 +47,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         },
         "thresholds": (),
         "embedded_server": None,
+        "perf_log": {"enabled": True, "interval": 1.0},
         "markers": (),
         "error_handling": {
             "max_total_errors": 100,
@@ -211,3 +212,14 @@ def test_every_field_says_what_it_expects() -> None:
         if "description" not in field and key not in {"op", "type"}
     ]
     assert silent == []
+
+
+def test_the_log_of_intervals_has_its_own_block(tmp_path: Path) -> None:
+    def perf_log(text: str) -> dict[str, object]:
+        text = f"workload: [{{op: put, weight: 1, object_size: 1}}]\nperf_log: {text}\n"
+        return read(tmp_path, text).suite.perf_log.model_dump()
+
+    assert perf_log("{interval: 10s}") == {"enabled": True, "interval": 10.0}
+    # As some examples of sai3-bench have it.
+    assert perf_log("{enabled: false, interval_seconds: 5}") == {"enabled": False, "interval": 5.0}
+    assert perf_log("") == perf_log("{}") == {"enabled": True, "interval": 1.0}
