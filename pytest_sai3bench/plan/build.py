@@ -220,8 +220,19 @@ class _Stages:
         return tuple(operations)
 
     def _plan_ranges(self, operation: Operation) -> RangesPlan | None:
-        ranges = operation.range if isinstance(operation, Get) else None
-        return RangesPlan(ranges.size, ranges.parallel) if ranges else None
+        if not isinstance(operation, Get):
+            return None
+        if operation.range:
+            return RangesPlan(operation.range.size, operation.range.parallel)
+        engine = self._loaded.suite.range_engine
+        if engine is None or not engine.enabled:
+            return None
+        return RangesPlan(
+            engine.chunk_size,
+            engine.max_concurrent_ranges,
+            engine.min_split_size,
+            engine.range_timeout_secs,
+        )
 
     def _plan_rate(self) -> RatePlan | None:
         rate = self._loaded.suite.io_rate

@@ -46,9 +46,12 @@ class Progress:
         latencies = []
         for worker, tick in due:
             for series in (series for section in tick["sections"].values() for series in section):
+                if series["role"] != "whole":
+                    requests[worker.endpoints[series["endpoint"]].uri] += series["count"]
+                if series["role"] == "part":
+                    continue
                 ops += series["count"]
                 size_bytes += series["bytes"]
-                requests[worker.endpoints[series["endpoint"]].uri] += series["count"]
                 latencies.append(
                     Latency(
                         dict(zip(series["index"], series["counts"])),

@@ -59,7 +59,6 @@ _KEYS = {
     "objects": _never(),
     "op_log_path": _later(),
     "processing_mode": _later(),
-    "range_engine": _later(),
     "record_count": _never(),
     "repeat": _later(1),
     "s3dlio_optimization": _later(),

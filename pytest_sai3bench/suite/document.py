@@ -9,6 +9,7 @@ from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import Dataset, EndpointList, MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
+from pytest_sai3bench.suite.large import RangeEngine
 from pytest_sai3bench.suite.matrix import Matrix
 from pytest_sai3bench.suite.operations import Get, Operation
 from pytest_sai3bench.suite.perf_log import PerfLog
@@ -95,6 +96,13 @@ class Suite(Section):
             "auto, copy or discard. "
             "What becomes of the bodies of gets over HTTP: `discard` drops them in the kernel, `copy` reads them into one "
             "buffer. `auto` drops what nothing looks at. sai3-bench has no such key."
+        ),
+    )
+    range_engine: RangeEngine | None = Field(
+        default=None,
+        description=(
+            "how gets read large objects in parts, unless they say so themselves. "
+            "Has no effect on files. In sai3-bench it has an effect on Google Cloud Storage only."
         ),
     )
     io_rate: IoRate | None = Field(

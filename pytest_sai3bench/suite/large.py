@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pytest_sai3bench.suite.scalars import PositiveCount, PositiveSize
+from pytest_sai3bench.suite.scalars import PositiveCount, PositiveDuration, PositiveSize, Size
 from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.sizes import MEBIBYTE
 
 
 class Range(Section):
@@ -18,4 +19,26 @@ class Range(Section):
             "how many ranges of an object are in flight at most. "
             "They share the lanes of `concurrency`: there are never more requests in flight than that."
         ),
+    )
+
+
+class RangeEngine(Section):
+    """How gets without a `range` of their own read large objects."""
+
+    enabled: bool = Field(
+        default=False, description="true or false. Without it the block has no effect, as in sai3-bench."
+    )
+    chunk_size: PositiveSize = Field(default=64 * MEBIBYTE, description="the size of a range, such as 64MiB")
+    max_concurrent_ranges: PositiveCount = Field(
+        default=16, description="how many ranges of an object are in flight at most. They share the lanes."
+    )
+    min_split_size: Size = Field(
+        default=16 * MEBIBYTE,
+        description=(
+            "the smallest object that is read in ranges, such as 16MiB. "
+            "If it is larger than `chunk_size`, and an object's size is not known, the first range is as large."
+        ),
+    )
+    range_timeout_secs: PositiveDuration = Field(
+        default=30.0, description="the time limit of a range, such as 30s. A bare number is seconds."
     )

@@ -177,10 +177,25 @@ def _large_objects_are_on_s3(suite: Suite) -> Iterator[Finding]:
     schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
     if not schemes or "s3" in schemes:
         return
-    for index, operation in enumerate(suite.workload):
-        if isinstance(operation, Get) and operation.range:
-            place: Place = ("workload", index, "range")
-            yield Finding(place, f"'range' has no effect on {'/'.join(sorted(schemes))}://", "warning")
+    places: list[Place] = [
+        ("workload", index, "range")
+        for index, operation in enumerate(suite.workload)
+        if isinstance(operation, Get) and operation.range
+    ]
+    if suite.range_engine and suite.range_engine.enabled:
+        places.append(("range_engine",))
+    for place in places:
+        yield Finding(place, f"'{place[-1]}' has no effect on {'/'.join(sorted(schemes))}://", "warning")
+
+
+def _range_engine_is_enabled(suite: Suite) -> Iterator[Finding]:
+    engine = suite.range_engine
+    if engine and "enabled" not in engine.model_fields_set:
+        yield Finding(
+            ("range_engine",),
+            "'range_engine' has no effect without 'enabled': expected true or false",
+            "warning",
+        )
 
 
 def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
@@ -219,5 +234,9 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("embedded_server",), _embedded_addresses_exist),
     (("page_cache_mode", "target", *_ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
     (("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
-    (("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare"), _large_objects_are_on_s3),
+    (
+        ("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine"),
+        _large_objects_are_on_s3,
+    ),
+    (("range_engine",), _range_engine_is_enabled),
 )

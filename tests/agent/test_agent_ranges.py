@@ -235,6 +235,33 @@ SOME = b"HTTP/1.1 %b\r\nContent-Length: 100\r\n\r\n" + b"x" * 100
 
 
 @pytest.mark.parametrize(
+    ("size", "known", "asked"),
+    [
+        (249, False, [(0, 299)]),
+        (300, False, [(0, 299)]),
+        (301, False, [(0, 299), (300, 300)]),
+        (250, True, [(0, 99), (100, 199), (200, 249)]),
+    ],
+)
+def test_objects_below_a_size_are_not_divided(
+    size: int,
+    known: bool,  # noqa: FBT001 - pytest passes it by name
+    asked: list[tuple[int, int]],
+    start_server: Callable[..., Any],
+    run_loop: Callable[..., Any],
+) -> None:
+    content = content_of("k", size)
+    server = start_server(lambda request, peer: serve(content, request))
+    ranges = Ranges(100, 1, least=250)
+
+    run = run_loop(server.addresses, [get("k", size if known else -1, ranges)])
+
+    assert [asked_range(request) for request in server.requests] == asked
+    assert (ranges.divides(249), ranges.divides(250)) == (False, True)
+    assert run.reins.errors() == []
+
+
+@pytest.mark.parametrize(
     ("answer", "text"),
     [
         (

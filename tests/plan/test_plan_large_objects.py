@@ -39,3 +39,27 @@ def test_gets_are_divided_as_their_entries_say(
     assert [operation.to_wire()["ranges"] for operation in stage.operations] == [
         planned and planned.to_wire() for planned in ranges
     ]
+
+
+@pytest.mark.parametrize(
+    ("engine", "planned"),
+    [
+        ("{enabled: true}", RangesPlan(64 << 20, 16, 16 << 20, 30.0)),
+        ("{enabled: false, chunk_size: 1}", None),
+        (
+            "{enabled: true, chunk_size: 8388608, max_concurrent_ranges: 3, min_split_size: 9MiB, range_timeout_secs: 5}",
+            RangesPlan(8 << 20, 3, 9 << 20, 5.0),
+        ),
+    ],
+)
+def test_the_range_engine_is_for_gets_without_ranges_of_their_own(
+    plan_of: Callable[..., RunPlan], engine: str, planned: RangesPlan | None
+) -> None:
+    text = _RANGES.format(target="s3://h:1/bucket/") + f"    range_engine: {engine}\n"
+    stage = plan_of(text).workers[0].stages[0]
+    assert [operation.ranges for operation in stage.operations] == [
+        RangesPlan(1 << 20, 4),
+        RangesPlan(5, 7),
+        planned,
+        None,
+    ]

@@ -41,11 +41,11 @@ def _plan(endpoints: int, workers: int = 1) -> RunPlan:
     )
 
 
-def _series(endpoint: int, count: int, ms: float, size: int = 65536) -> SeriesWire:
+def _series(endpoint: int, count: int, ms: float, size: int = 65536, role: str = "") -> SeriesWire:
     latency = Latency.of([int(ms * 1_000_000)] * count)
     return {
         "op": "get",
-        "role": "",
+        "role": role,
         "endpoint": endpoint,
         "bucket": 2,
         "count": count,
@@ -96,6 +96,18 @@ def test_a_line_tells_of_the_time_since_the_last_one() -> None:
     progress.take(plan.workers[0], _tick(49, _series(0, 10, 2)))
     assert progress.tell(60, 100) == [
         "  40 s of 1m: 1.0 ops/s, 64 KiB/s, p99 2 ms, 0 errors, shares 100 0 0 0%"
+    ]
+
+
+def test_operations_of_several_requests_count_once_and_their_requests_at_the_endpoints() -> None:
+    plan = _plan(2)
+    progress = Progress(plan)
+    progress.begin(_WORKLOAD)
+    whole = _series(0, 10, 30, role="whole")
+    parts = _series(0, 10, 10, 16384, role="part"), _series(1, 30, 10, 16384, role="part")
+    progress.take(plan.workers[0], _tick(20, whole, *parts))
+    assert progress.tell(30, 100) == [
+        "  10 s of 1m: 0.3 ops/s, 21.3 KiB/s, p99 30 ms, 0 errors, shares 25 75%"
     ]
 
 

@@ -567,15 +567,25 @@ prepare: {fsync: true, atomic: false}
         assert problems_of(tmp_path, text.replace("s3://h:1", f"{scheme}://")) == []
 
 
+def test_a_range_engine_says_whether_it_is_enabled(tmp_path: Path) -> None:
+    text = f"{GET}target: s3://h:1/bucket/\nrange_engine: {{chunk_size: 1MiB}}\n"
+    assert problems_of(tmp_path, text) == [
+        "warning s.yaml:3: range_engine: 'range_engine' has no effect without 'enabled': expected true or false"
+    ]
+
+
 def test_files_are_not_moved_in_parts(tmp_path: Path) -> None:
     text = """\
 target: file:///d/
 workload:
   - {op: get, path: "*", weight: 1, range: {size: 1MiB}}
+range_engine: {enabled: true}
 """
     assert problems_of(tmp_path, text) == [
-        "warning s.yaml:3: workload[0].range: 'range' has no effect on file://"
+        "warning s.yaml:3: workload[0].range: 'range' has no effect on file://",
+        "warning s.yaml:4: range_engine: 'range_engine' has no effect on file://",
     ]
+    assert problems_of(tmp_path, text.replace("true", "false"))[1:] == []
     assert problems_of(tmp_path, text.replace("file:///d/", "s3://h:1/bucket/")) == []
 
 
