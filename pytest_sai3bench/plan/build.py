@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.certificates import plan_tls
 from pytest_sai3bench.plan.cores import physical_cores, spread
-from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints
-from pytest_sai3bench.plan.hosts import check_hosts, plan_host
+from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints, unite
+from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, plan_host
 from pytest_sai3bench.plan.model import (
     PLAIN_DATA,
     DataPlan,
@@ -33,7 +33,7 @@ from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
@@ -50,12 +50,16 @@ def build_plan(
     *,
     env: Mapping[str, str],
     duration_s: float | None = None,
+    hosts: Sequence[str] | None = None,
     cores: Callable[[], int] = physical_cores,
 ) -> RunPlan:
     """Return the plan of a suite's run; ``duration_s`` replaces the suite's own. Raises `SuiteError`.
 
-    ``cores`` says how many there are on the host of an agent.
+    ``hosts`` replace those of its agents; none at all stand for this host, which then drives all endpoints. ``cores``
+    says how many there are on the host of an agent.
     """
+    if hosts:
+        loaded = move_agents(loaded, hosts)
     suite = loaded.suite
     agents = suite.distributed.agents if suite.distributed else ()
     numbers: list[int | None] = list(range(len(agents))) if agents else [None]
@@ -67,6 +71,9 @@ def build_plan(
         except SuiteError as error:
             problems.extend(error.problems)
     _raise_for(problems)
+    if hosts is not None and not hosts:
+        loaded, sets, numbers, agents = drop_agents(loaded), [unite(sets)], [None], ()
+        suite = loaded.suite
     uris = tuple(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
     wanted = cores() if suite.processes == "auto" else suite.processes
     # A process without a lane would do nothing.

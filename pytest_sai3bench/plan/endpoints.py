@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import Problem, SuiteError
@@ -17,7 +17,7 @@ from pytest_sai3bench.suite.ranges import expand_ranges
 from pytest_sai3bench.suite.uris import is_label, parse_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.places import Place
@@ -58,6 +58,14 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
             )
         ]
     )
+
+
+def unite(sets: Sequence[EndpointSet]) -> EndpointSet:
+    """Return all endpoints of several agents, each once; they are driven as the first agent drives its own."""
+    endpoints: dict[str, Endpoint] = {}
+    for endpoint in (endpoint for chosen in sets for endpoint in chosen.endpoints):
+        endpoints.setdefault(endpoint.uri, endpoint)
+    return replace(sets[0], endpoints=tuple(endpoints.values()))
 
 
 def _candidates(

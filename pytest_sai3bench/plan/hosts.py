@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.errors import Problem
+from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.model import HostPlan, Origin, SshPlan
+from pytest_sai3bench.suite.distributed import Agent, Distributed
 from pytest_sai3bench.suite.gateways import GatewaySpec, parse_gateway
 from pytest_sai3bench.suite.places import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_sai3bench.plan.model import WorkerPlan
     from pytest_sai3bench.suite.loader import LoadedSuite
@@ -53,6 +56,34 @@ def plan_host(loaded: LoadedSuite, number: int | None) -> HostPlan:
     if spec.kind == "popen":
         return HostPlan(origin, python)
     return HostPlan(origin, python or _REMOTE_PYTHON, _plan_ssh(loaded, spec, host))
+
+
+def move_agents(loaded: LoadedSuite, hosts: Sequence[str]) -> LoadedSuite:
+    """Return the suite with its agents on other ``hosts``, in turn, or with one on each when it has no agents.
+
+    Raises `SuiteError` when there are more hosts than agents.
+    """
+    distributed = loaded.suite.distributed
+    if distributed is None:
+        agents = tuple(Agent(address=host) for host in hosts)
+        distributed = Distributed(agents=agents)
+    elif len(hosts) > len(distributed.agents):
+        place: Place = ("distributed", "agents")
+        text = f"{len(hosts)} hosts for {len(distributed.agents)} agents: expected no more than agents"
+        raise SuiteError([Problem(loaded.where(place), dotted(place), text)])
+    else:
+        # How the old host was reached says nothing about the new one.
+        moved = [
+            agent.model_copy(update={"address": host, "gateway": None})
+            for agent, host in zip(distributed.agents, itertools.cycle(hosts))
+        ]
+        distributed = distributed.model_copy(update={"agents": tuple(moved)})
+    return replace(loaded, suite=loaded.suite.model_copy(update={"distributed": distributed}))
+
+
+def drop_agents(loaded: LoadedSuite) -> LoadedSuite:
+    """Return the suite without agents: it runs on this host."""
+    return replace(loaded, suite=loaded.suite.model_copy(update={"distributed": None}))
 
 
 def check_hosts(loaded: LoadedSuite, workers: Iterable[WorkerPlan]) -> Iterator[Problem]:

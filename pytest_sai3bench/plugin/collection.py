@@ -68,6 +68,7 @@ class SuiteFile(pytest.File):
                 shown=str(shown(self.path, self.config)),
                 strict=strict,
                 duration_s=self.config.getoption("sai3_duration"),
+                hosts=() if self.config.getoption("sai3_no_agents") else self.config.getoption("sai3_agents"),
             )
             problems = [problem for planned in suites for problem in planned.loaded.warnings]
             # The combinations of a matrix have most of them in common.

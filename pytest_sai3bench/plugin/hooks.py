@@ -28,6 +28,16 @@ def _duration(text: str) -> float:
     return seconds
 
 
+def _hosts(text: str) -> tuple[str, ...]:
+    hosts = tuple(text.split(","))
+    for host in hosts:
+        if not host or host.startswith("-") or "/" in host or any(letter.isspace() for letter in host):
+            raise argparse.ArgumentTypeError(
+                f"{host!r} is not the address of a host: expected host,user@host,…"
+            )
+    return hosts
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add options and ini values."""
     group = parser.getgroup("sai3bench", "storage benchmarks (pytest-sai3bench)")
@@ -48,6 +58,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="D",
         type=_duration,
         help="Duration of every workload, such as 10s or 2m, instead of the suite's own.",
+    )
+    group.addoption(
+        "--sai3-agents",
+        metavar="HOSTS",
+        type=_hosts,
+        help="Hosts for the agents of every suite, such as node1,bench@node2, instead of the suite's own.",
+    )
+    group.addoption(
+        "--sai3-no-agents",
+        action="store_true",
+        help="Run every suite on this host, which then drives the endpoints of all its agents.",
     )
     group.addoption(
         "--sai3-progress",
@@ -72,6 +93,8 @@ def pytest_configure(config: pytest.Config) -> None:
     choice = config.getini("sai3bench_inconclusive")
     if choice not in {"fail", "skip", "warn"}:
         raise pytest.UsageError(f"sai3bench_inconclusive is {choice!r}: expected fail, skip or warn")
+    if config.getoption("sai3_agents") and config.getoption("sai3_no_agents"):
+        raise pytest.UsageError("--sai3-agents and --sai3-no-agents: expected one of them")
     if config.getoption("sai3_dry_run") and not hasattr(config, "workerinput"):
         from pytest_sai3bench.plugin.dry_run import DryRun  # noqa: PLC0415
 

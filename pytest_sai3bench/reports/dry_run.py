@@ -12,7 +12,15 @@ from pytest_sai3bench.units import format_count, format_seconds, format_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_sai3bench.plan.model import ObjectSet, Origin, RunPlan, SizePlan, StagePlan, WorkerPlan
+    from pytest_sai3bench.plan.model import (
+        HostPlan,
+        ObjectSet,
+        Origin,
+        RunPlan,
+        SizePlan,
+        StagePlan,
+        WorkerPlan,
+    )
 
 # What prepare does about its objects, by (look, create).
 _CARE = {
@@ -48,9 +56,16 @@ def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
     lanes = sum(worker.lanes for worker in workers)
     endpoints = {endpoint.uri: endpoint for worker in workers for endpoint in worker.endpoints}
     return [
-        f"agent {first.agent} at {first.address}: {processes}{_plural(lanes, 'lane')}, {_strategy(first)}",
+        f"agent {first.agent} at {first.address}{_way(first.host)}: {processes}{_plural(lanes, 'lane')}, {_strategy(first)}",
         *_indent([[endpoint.uri, str(endpoint.origin)] for endpoint in endpoints.values()]),
     ]
+
+
+def _way(host: HostPlan) -> str:
+    """Return how the agent's host is reached, nothing when it is this one."""
+    if host.ssh is not None:
+        return " over ssh"
+    return f" by {host.python}" if host.python else ""
 
 
 def _strategy(worker: WorkerPlan) -> str:

@@ -11,7 +11,7 @@ from pytest_sai3bench.suite.loader import UnusableSuiteError, load_all
 from pytest_sai3bench.thresholds.collection import RuleText, compile_rules, find_misspelt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
@@ -35,11 +35,12 @@ def read_suites(
     shown: str = "",
     strict: bool = False,
     duration_s: float | None = None,
+    hosts: Sequence[str] | None = None,
 ) -> tuple[PlannedSuite, ...]:
     """Read the suites of a file, one for each combination of its matrix, without touching any storage.
 
     ``shown`` names the file in messages. ``strict`` turns tolerated oddities, such as unknown keys, into errors;
-    ``duration_s`` replaces the suite's. Raises `SuiteError` with the problems of the keys and of the rules, or of the
+    ``duration_s`` replaces the suite's, ``hosts`` those of its agents (see `build_plan`). Raises `SuiteError` with the problems of the keys and of the rules, or of the
     plan and of the rules: without keys there is no plan.
     """
     try:
@@ -49,7 +50,7 @@ def read_suites(
     planned = []
     for loaded in suites:
         try:
-            plan = build_plan(loaded, env=env, duration_s=duration_s)
+            plan = build_plan(loaded, env=env, duration_s=duration_s, hosts=hosts)
         except SuiteError as error:
             raise SuiteError([*error.problems, *find_misspelt(_texts(loaded))]) from None
         planned.append(PlannedSuite(loaded, plan, _compile(loaded, plan)))
