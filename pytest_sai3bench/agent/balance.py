@@ -7,9 +7,13 @@ with exactly one ``release``. Which endpoints are chosen among may change at any
 from __future__ import annotations
 
 from functools import partial
+from heapq import heapify, heapreplace
 from itertools import chain, repeat
+from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Callable, NamedTuple
+
+from .pools import spread_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +26,8 @@ FAILED = -1
 _ROUND = 64
 # More than what can be in flight: nobody is chosen who has so much.
 _OUT = 1 << 40
+# What a failure counts as where latency decides: more than any storage that is worth a try.
+_FAILURE_NS = 1_000_000_000
 
 
 class Balancer(NamedTuple):
@@ -42,27 +48,33 @@ class Balancer(NamedTuple):
     choose_among: Callable[[Sequence[int]], None]
 
 
-def round_robin(endpoints: int, first: int) -> Balancer:
-    """Each endpoint in turn, beginning with ``first``; safe to share between threads."""
+class _Setting(NamedTuple):
+    """What a strategy has to know; ``weights`` has one for each endpoint, or is empty where all are equal."""
+
+    endpoints: int
+    first: int
+    weights: Sequence[float]
+    rng: Random
+
+
+def round_robin(setting: _Setting) -> Balancer:
+    """Each endpoint in turn, beginning with the first; safe to share between threads."""
     turns: list[int] = []
 
     def choose_among(chosen: Sequence[int]) -> None:
-        start = next((place for place, endpoint in enumerate(chosen) if endpoint >= first), 0)
+        start = next((place for place, endpoint in enumerate(chosen) if endpoint >= setting.first), 0)
         turns[:] = [*chosen[start:], *chosen[:start]] * (_ROUND // len(chosen) + 1)
 
-    def release(_endpoint: int, _latency_ns: int) -> None:
-        pass
-
-    choose_among(range(endpoints))
+    choose_among(range(setting.endpoints))
     # One C call, so threads cannot get between reading and advancing. The task is what next() would return at the end,
     # to which it never comes: that is the cheapest function which takes an argument and ignores it.
-    return Balancer(partial(next, chain.from_iterable(repeat(turns))), release, choose_among)
+    return Balancer(partial(next, chain.from_iterable(repeat(turns))), _forget, choose_among)
 
 
-def least_connections(endpoints: int, first: int) -> Balancer:
-    """Return the endpoint with the fewest operations in flight; among equals each in turn. For one thread."""
-    active = [0] * endpoints
-    start = first
+def least_connections(setting: _Setting) -> Balancer:
+    """Return the endpoint with the fewest operations in flight; among equals each in turn."""
+    active = [0] * setting.endpoints
+    start = setting.first
 
     def acquire(_task: Task) -> int:
         nonlocal start
@@ -85,15 +97,152 @@ def least_connections(endpoints: int, first: int) -> Balancer:
     return Balancer(acquire, release, choose_among)
 
 
-_STRATEGIES = {"round_robin": round_robin, "least_connections": least_connections}
+def uniform_random(setting: _Setting) -> Balancer:
+    """Return any endpoint with the same chance; safe to share between threads."""
+    draw = setting.rng.random
+    left: Sequence[int] = range(setting.endpoints)
+
+    def acquire(_task: Task) -> int:
+        # Read once: another thread may replace it.
+        among = left
+        return among[int(draw() * len(among))]
+
+    def choose_among(chosen: Sequence[int]) -> None:
+        nonlocal left
+        left = tuple(chosen)
+
+    return Balancer(acquire, _forget, choose_among)
 
 
-def make_balancer(strategy: str, endpoints: int, worker: int, *, threads: bool) -> Balancer:
-    """Return the balancer for ``strategy``; each worker begins at another endpoint so that small loads spread too."""
-    balancer = _STRATEGIES[strategy](endpoints, worker % endpoints)
-    if not threads or strategy == "round_robin":
-        return balancer
-    return _guarded(balancer)
+def weighted(setting: _Setting) -> Balancer:
+    """Return each endpoint in proportion to its weight, and as evenly in time as that goes.
+
+    Stride scheduling (Waldspurger and Weihl, 1995): the next turn of an endpoint comes 1 / weight after its last one, and
+    the earliest of all is next. So the count of an endpoint is never further from its share than the first turns are,
+    which lie within one stride.
+    """
+    count = setting.endpoints
+    strides = [1 / weight for weight in setting.weights]
+    # The phase spreads the first turns of several workers, as `first` does elsewhere.
+    turns = [
+        (stride * ((endpoint - setting.first) % count + 1) / count, endpoint)
+        for endpoint, stride in enumerate(strides)
+    ]
+    heapify(turns)
+
+    def acquire(_task: Task) -> int:
+        due, chosen = turns[0]
+        heapreplace(turns, (due + strides[chosen], chosen))
+        return chosen
+
+    def choose_among(chosen: Sequence[int]) -> None:
+        now, known = turns[0][0], {endpoint: due for due, endpoint in turns}
+        # Who comes back has no turns to make up for.
+        turns[:] = [(known.get(endpoint, now + strides[endpoint]), endpoint) for endpoint in chosen]
+        heapify(turns)
+
+    return Balancer(acquire, _forget, choose_among)
+
+
+def sticky(setting: _Setting) -> Balancer:
+    """Return the endpoint that follows from the key: the same in every worker, on every host and in every run.
+
+    Keys whose endpoint is left out are spread over the others, which keep their own. Safe to share between threads.
+    """
+    count = setting.endpoints
+    left: Sequence[int] = range(count)
+
+    def acquire(task: Task) -> int:
+        among, key = left, task[1]
+        chosen = spread_key(key, count)
+        # Another hash, or the keys of one endpoint would not spread over all others.
+        return chosen if chosen in among else among[spread_key(key[::-1], len(among))]
+
+    def choose_among(chosen: Sequence[int]) -> None:
+        nonlocal left
+        left = range(count) if len(chosen) == count else tuple(chosen)
+
+    return Balancer(acquire, _forget, choose_among)
+
+
+def least_latency(setting: _Setting) -> Balancer:
+    """Return, of two endpoints drawn at random, the one that is likely to answer sooner.
+
+    That is the one with the smaller product of its recent latency and of the operations that would then be in flight to
+    it. Recent latency is a moving average in which the last operation counts a quarter. As long as one of the two has
+    never answered, only the operations in flight are compared. The latency of an idle endpoint that is passed over fades
+    by 1/128 each time, so that one that was slow is tried again.
+    """
+    # The power of two choices: Mitzenmacher, 2001. Latency times what is in flight: without that, all lanes would rush
+    # to the endpoint that was fast a moment ago.
+    draw = setting.rng.random
+    left: Sequence[int] = range(setting.endpoints)
+    active = [0] * setting.endpoints
+    recent = [0] * setting.endpoints
+
+    def acquire(_task: Task) -> int:
+        among = left
+        chosen = among[(place := int(draw() * len(among)))]
+        if len(among) > 1:
+            other = among[place - 1 - int(draw() * (len(among) - 1))]
+            cost, other_cost = active[chosen] + 1, active[other] + 1
+            if recent[chosen] and recent[other]:
+                cost *= recent[chosen]
+                other_cost *= recent[other]
+            if other_cost < cost:
+                chosen, other = other, chosen
+            if not active[other]:
+                recent[other] -= recent[other] >> 7
+        active[chosen] += 1
+        return chosen
+
+    def release(endpoint: int, latency_ns: int) -> None:
+        active[endpoint] -= 1
+        if latency_ns == FAILED:
+            latency_ns = _FAILURE_NS
+        before = recent[endpoint]
+        recent[endpoint] = before + (latency_ns - before >> 2) if before else latency_ns
+
+    def choose_among(chosen: Sequence[int]) -> None:
+        nonlocal left
+        left = tuple(chosen)
+
+    return Balancer(acquire, release, choose_among)
+
+
+def _forget(_endpoint: int, _latency_ns: int) -> None:
+    """Release an endpoint for a strategy that does not look at it."""
+
+
+_STRATEGIES: dict[str, Callable[[_Setting], Balancer]] = {
+    "round_robin": round_robin,
+    "least_connections": least_connections,
+    "random": uniform_random,
+    "weighted": weighted,
+    "sticky": sticky,
+    "least_latency": least_latency,
+}
+# What threads may share as it is: each step of these is one call that nobody gets between, or harmless.
+_FREE = frozenset({"round_robin", "random", "sticky"})
+
+
+def make_balancer(
+    strategy: str,
+    endpoints: int,
+    worker: int,
+    *,
+    threads: bool,
+    weights: Sequence[float] = (),
+    seed: int = 0,
+) -> Balancer:
+    """Return the balancer for ``strategy``; each worker begins at another endpoint so that small loads spread too.
+
+    ``weights`` are those of the endpoints, for the strategy ``weighted``; random choices follow from ``seed``.
+    """
+    # Apart from the worker's own random numbers: a strategy does not change what is read and written.
+    rng = Random(f"{seed}/endpoints")  # noqa: S311 - repeatable on purpose
+    balancer = _STRATEGIES[strategy](_Setting(endpoints, worker % endpoints, weights, rng))
+    return balancer if not threads or strategy in _FREE else _guarded(balancer)
 
 
 def _guarded(balancer: Balancer) -> Balancer:

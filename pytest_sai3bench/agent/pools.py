@@ -7,6 +7,7 @@ from array import array
 from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +28,13 @@ def parse_numbered(name: str) -> tuple[str, int] | None:
         return None
     stem, number = match.group(1), int(match.group(2))
     return (stem, number) if number < _MOST and numbered_name(stem, number) == name else None
+
+
+def spread_key(key: str, places: int) -> int:
+    """Return one of so many ``places`` for a key: always the same one, and any with the same chance for different keys."""
+    # CRC-32, since it is fast and the same everywhere. It leaves the names that prepare gives close together, until a
+    # product with an odd number (2^32 over the golden ratio) has carried their differences into the upper bits.
+    return ((crc32(key.encode()) * 0x9E3779B1 & 0xFFFFFFFF) * places) >> 32
 
 
 class NamePool:

@@ -152,9 +152,13 @@ class Worker:
             # Pauses spare a storage under load; what is to be removed is removed.
             pauses=stage["kind"] != "cleanup",
         )
-        endpoints = len(self.plan["endpoints"])
         balancer = make_balancer(
-            self.plan["strategy"], endpoints, self.plan["worker"], threads=self.engine.threads
+            self.plan["strategy"],
+            len(self.plan["endpoints"]),
+            self.plan["worker"],
+            threads=self.engine.threads,
+            weights=self.plan["weights"],
+            seed=self.plan["seed"],
         )
         rate = stage["rate"]
         pacer = Pacer(make_schedule(rate, start_ns, self._pace_rng), window) if rate else None

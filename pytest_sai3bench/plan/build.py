@@ -98,6 +98,7 @@ def build_plan(
                     endpoints=chosen.endpoints,
                     strategy=chosen.settings.strategy,
                     strategy_origin=chosen.origins.get("strategy"),
+                    weights=chosen.weights,
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     read_sink=suite.read_sink,

@@ -10,6 +10,7 @@ from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.environment import ENDPOINT_URIS, listed_endpoints, server_of
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.paths import as_folder, common_root
+from pytest_sai3bench.plan.weights import weights_of
 from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.places import dotted
@@ -31,11 +32,15 @@ _PLAIN = Block(MultiEndpoint(), {})
 
 @dataclass(frozen=True)
 class EndpointSet:
-    """Endpoints of one agent, how it drives them, and where each key of that is written."""
+    """Endpoints of one agent, how it drives them, and where each key of that is written.
+
+    ``weights`` has one for each endpoint where the strategy goes by them.
+    """
 
     endpoints: tuple[Endpoint, ...]
     settings: MultiEndpoint
     origins: Mapping[str, Origin]
+    weights: tuple[float, ...] = ()
 
 
 def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str, str]) -> EndpointSet:
@@ -47,7 +52,8 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
     for block, written in _candidates(loaded, number, env):
         if written:
             origins = {key: _origin(loaded, place) for key, place in block.places.items()}
-            return EndpointSet(_build_all(loaded, written, env), block.values, origins)
+            endpoints = _build_all(loaded, written, env)
+            return EndpointSet(endpoints, block.values, origins, _weights(loaded, block, endpoints))
     raise SuiteError(
         [
             Problem(
@@ -128,6 +134,15 @@ def _from_environment(loaded: LoadedSuite, env: Mapping[str, str]) -> tuple[Bloc
             [Problem(loaded.where(()), dotted((ENDPOINT_URIS, *place)), text) for place, text in complaints]
         )
     return _PLAIN, [(uri, (ENDPOINT_URIS,)) for uri in uris]
+
+
+def _weights(loaded: LoadedSuite, block: Block, endpoints: tuple[Endpoint, ...]) -> tuple[float, ...]:
+    settings = block.values
+    try:
+        return weights_of(settings.strategy, settings.weights, [endpoint.uri for endpoint in endpoints])
+    except ValueError as error:
+        place = block.places.get("weights") or block.places["strategy"]
+        raise SuiteError([Problem(loaded.where(place), dotted(place), str(error))]) from None
 
 
 def _origin(loaded: LoadedSuite, place: Place) -> Origin:

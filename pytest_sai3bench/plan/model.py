@@ -316,7 +316,8 @@ class HostPlan:
 class WorkerPlan:
     """All that one worker process does. ``strategy`` chooses among ``endpoints``; ``lanes`` operations are in flight.
 
-    ``strategy_origin`` says where the strategy is written, None when nothing says it.
+    ``strategy_origin`` says where the strategy is written, None when nothing says it. ``weights`` are those of the
+    endpoints, empty where the strategy does not go by them.
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
@@ -337,6 +338,7 @@ class WorkerPlan:
     seed: int
     stages: tuple[StagePlan, ...]
     errors: ErrorPolicy
+    weights: tuple[float, ...] = ()
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
     data_seed: int = 0
@@ -366,6 +368,7 @@ class WorkerPlan:
             "workers": self.workers,
             "endpoints": [endpoint.to_wire() for endpoint in self.endpoints],
             "strategy": self.strategy,
+            "weights": list(self.weights),
             "lanes": self.lanes,
             "seed": self.seed,
             "stages": [stage.to_wire() for stage in self.stages],

@@ -11,6 +11,7 @@ from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
 from pytest_sai3bench.suite.scalars import Endpoints, Strategy
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.uris import ParsedUri, parse_uri
+from pytest_sai3bench.suite.weights import Weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -62,8 +63,16 @@ class MultiEndpoint(Section):
     strategy: Strategy = Field(
         default="round_robin",
         description=(
-            "round_robin or least_connections. "
-            "Each agent chooses for itself. Among endpoints with equally few, least_connections takes each in turn, sai3-bench always the first."
+            "round_robin, least_connections, random, weighted, sticky or least_latency. "
+            "How the endpoint of an operation is chosen. Each worker chooses for itself. sai3-bench has the first two; "
+            "among endpoints with equally few, least_connections takes each in turn, sai3-bench always the first."
+        ),
+    )
+    weights: Weights | None = Field(
+        default=None,
+        description=(
+            "a list of numbers, or one for each URI of an endpoint. The shares of the operations under "
+            "`strategy: weighted`, in the order of the endpoints or by their URIs. sai3-bench has no such key."
         ),
     )
     endpoints: EndpointList = Field(

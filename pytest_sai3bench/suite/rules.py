@@ -84,6 +84,22 @@ def _target_is_not_shadowed(suite: Suite) -> Iterator[Finding]:
             )
 
 
+def _weights_are_used(suite: Suite) -> Iterator[Finding]:
+    blocks = [shared_block(suite)]
+    blocks += [
+        own_block(suite, number)
+        for number in range(len(suite.distributed.agents if suite.distributed else ()))
+    ]
+    written = {block.places["weights"] for block in blocks if block and block.values.weights}
+    used = {
+        block.places["weights"]
+        for block in blocks
+        if block and block.values.weights and block.values.strategy == "weighted"
+    }
+    for place in sorted(written - used, key=str):
+        yield Finding(place, "'weights' has no effect without 'strategy: weighted'", "warning")
+
+
 def _sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
     for index, operation in enumerate(suite.workload):
         if (
@@ -228,6 +244,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     ((*_ENDPOINT_KEYS, "distributed"), _blocks_have_endpoints),
     (_ENDPOINT_KEYS, _endpoints_are_written_once),
     (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_not_shadowed),
+    ((*_ENDPOINT_KEYS, "distributed"), _weights_are_used),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),

@@ -167,7 +167,7 @@ Command = Annotated[str, AfterValidator(parse_command)]
 Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
 Severity = Annotated[Literal["fail", "warn"], _choice("severity", {"fail": "fail", "warn": "warn"})]
 Strategy = Annotated[
-    Literal["round_robin", "least_connections"],
+    Literal["round_robin", "least_connections", "random", "weighted", "sticky", "least_latency"],
     _choice(
         "strategy",
         {
@@ -175,6 +175,11 @@ Strategy = Annotated[
             "roundrobin": "round_robin",
             "least_connections": "least_connections",
             "leastconnections": "least_connections",
+            "random": "random",
+            "weighted": "weighted",
+            "sticky": "sticky",
+            "least_latency": "least_latency",
+            "leastlatency": "least_latency",
         },
     ),
 ]

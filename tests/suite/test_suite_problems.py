@@ -136,7 +136,7 @@ VALUES = [
     ),
     (
         "dataset: {load_balance_strategy: fastest}",
-        "dataset.load_balance_strategy: unknown strategy 'fastest': expected one of round_robin, least_connections",
+        "dataset.load_balance_strategy: unknown strategy 'fastest': expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
     ),
     (
         "target: s3://10.0.0.[1-4]:9000/bucket/",
@@ -148,11 +148,31 @@ VALUES = [
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/], strategy: round-robin}",
-        "multi_endpoint.strategy: unknown strategy 'round-robin', did you mean 'round_robin'? expected one of round_robin, least_connections",
+        "multi_endpoint.strategy: unknown strategy 'round-robin', did you mean 'round_robin'? expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/], strategy: 7}",
-        "multi_endpoint.strategy: unknown strategy 7: expected one of round_robin, least_connections",
+        "multi_endpoint.strategy: unknown strategy 7: expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/, file:///b/], strategy: weighted, weights: [2, 0]}",
+        "multi_endpoint.weights[1]: 0 is no weight: expected a number above 0, at most 1,000,000",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: weighted, weights: {'file:///a/': .inf}}",
+        "multi_endpoint.weights.file:///a/: inf is no weight: expected a number above 0, at most 1,000,000",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: weighted, weights: [true]}",
+        "multi_endpoint.weights[0]: true is no weight: expected a number above 0, at most 1,000,000",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: weighted, weights: 3}",
+        "multi_endpoint.weights: 3 gives no weights: expected a list of numbers, or one for each URI of an endpoint",
+    ),
+    (
+        "multi_endpoint: {endpoints: [file:///a/], strategy: weighted, weights: []}",
+        "multi_endpoint.weights: a list gives no weights: expected a list of numbers, or one for each URI of an endpoint",
     ),
     (
         "multi_endpoint: {endpoints: [file:///a/], enabled: on}",

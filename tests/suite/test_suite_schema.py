@@ -52,6 +52,8 @@ def test_suites_of_all_kinds_fit(path: Path) -> None:
         "prepare:",
         "prepare: {ensure_objects: [{count: 3, size_spec: 1MiB}, {count: 3, size_spec: {type: uniform}}]}",
         "multi_endpoint: {strategy: Least_Connections, endpoints: [file:///a/, file:///b/]}",
+        "multi_endpoint: {strategy: weighted, endpoints: [file:///a/], weights: [0.5]}",
+        "multi_endpoint: {strategy: weighted, endpoints: [file:///a/], weights: {'file:///a/': 2}}",
         "namespace: shared",
         "perf_log: {enabled: true}",
         "verify: ${VERIFY}",
@@ -77,6 +79,7 @@ def test_every_way_to_write_a_value_fits(more: str, tmp_path: Path) -> None:
         ("matrix: {size: 1}", "$.matrix"),
         ("namespace: sharde", "$.namespace"),
         ("multi_endpoint: {strategy: fastest, endpoints: [file:///a/]}", "$.multi_endpoint"),
+        ("multi_endpoint: {strategy: weighted, endpoints: [file:///a/], weights: 3}", "$.multi_endpoint"),
         ("prepare: {ensure_objects: [{size_spec: 1MiB}]}", "$.prepare"),
     ],
 )

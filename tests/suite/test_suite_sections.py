@@ -186,6 +186,7 @@ workload: [{op: put, weight: 1, object_size: 1}]
     assert suite.multi_endpoint.model_dump() == {
         "enabled": True,
         "strategy": "least_connections",
+        "weights": None,
         "endpoints": ("s3://embedded-1/bucket/", "s3://embedded-2/bucket/"),
     }
     assert suite.distributed is not None
