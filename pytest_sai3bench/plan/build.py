@@ -86,7 +86,8 @@ def build_plan(
     for number, chosen, lanes_of in zip(numbers, sets, shares, strict=True):
         for process, lanes in enumerate(lanes_of):
             worker = len(workers)
-            builder = _Stages(loaded, chosen, uris, share=worker, shares=total)
+            target = (agents[number].target_override if number is not None else None) or suite.target or ""
+            builder = _Stages(loaded, chosen, uris, target, share=worker, shares=total)
             stages = builder.build(duration_s if duration_s is not None else suite.duration)
             problems += builder.problems
             workers.append(
@@ -124,7 +125,12 @@ def build_plan(
     problems += _mixed_accounts(loaded, plan)
     problems += check_read_sink(loaded, plan)
     _raise_for(problems)
-    return replace(plan, notes=tuple(make_notes(plan, wanted)))
+    return replace(plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, wanted)))
+
+
+def _useless_target(target: str | None, uris: Sequence[str]) -> Iterator[str]:
+    if target and "://" in target and below(as_folder(target), uris) is None:
+        yield f"target {target} has no effect: it lies below none of the endpoints"
 
 
 def _raise_for(problems: Iterable[Problem]) -> None:
@@ -136,12 +142,19 @@ def _raise_for(problems: Iterable[Problem]) -> None:
 class _Stages:
     """Builds the stages of one worker, which cares for ``share`` of ``shares`` of the objects.
 
-    ``uris`` are the endpoints of all workers: absolute paths may lie below any of them, as all show the same objects.
-    What is wrong collects in ``problems``.
+    ``uris`` are the endpoints of all workers: ``target`` and absolute paths may lie below any of them, as all show the
+    same objects. What is wrong collects in ``problems``.
     """
 
     def __init__(
-        self, loaded: LoadedSuite, chosen: EndpointSet, uris: tuple[str, ...], *, share: int, shares: int
+        self,
+        loaded: LoadedSuite,
+        chosen: EndpointSet,
+        uris: tuple[str, ...],
+        target: str,
+        *,
+        share: int,
+        shares: int,
     ) -> None:
         self.problems: list[Problem] = []
         self._loaded = loaded
@@ -149,8 +162,8 @@ class _Stages:
         self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
         self._in_folders = bool(chosen.endpoints[0].root)
         self._share, self._shares = share, shares
-        # `target` beside endpoints that hold it is what relative paths begin with.
-        self._base = below(as_folder(loaded.suite.target or ""), self._own_uris) or ""
+        # A target beside endpoints that hold it is what relative paths begin with.
+        self._base = self._below(as_folder(target)) or "" if "://" in target else as_folder(target)
         ops = {operation.op for operation in loaded.suite.workload if operation.weight}
         # Deletes must not take away what others read: prepare then makes two sets.
         self._two_pools = (
@@ -188,6 +201,10 @@ class _Stages:
         if preparation.cleanup:
             stages.append(StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode))
         return tuple(stages)
+
+    def _below(self, uri: str) -> str | None:
+        own = below(uri, self._own_uris)
+        return below(uri, self._uris) if own is None else own
 
     def _relative(self, path: str, place: Place) -> str:
         uris = self._uris if below(path, self._own_uris) is None else self._own_uris

@@ -39,6 +39,8 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
 
 def _uneven_load(plan: RunPlan) -> Iterator[str]:
     """Compare how many operations go on at each endpoint when every agent spreads its own evenly."""
+    if any(worker.weights for worker in plan.workers):
+        return
     load: dict[str, Fraction] = {}
     for worker in plan.workers:
         for endpoint in worker.endpoints:
@@ -47,6 +49,15 @@ def _uneven_load(plan: RunPlan) -> Iterator[str]:
     most, least = max(load, key=load.__getitem__), min(load, key=load.__getitem__)
     if load[most] != load[least]:
         yield (
-            f"the load is uneven: {float(load[most]):.3g} operations at a time on {most}, "
+            f"{_cause(plan, len(load))}: {float(load[most]):.3g} operations at a time on {most}, "
             f"{float(load[least]):.3g} on {least}"
         )
+
+
+def _cause(plan: RunPlan, endpoints: int) -> str:
+    """Return why the load of endpoints differs; division is the cause where no two agents share an endpoint."""
+    of_agents = {worker.agent: worker.endpoints for worker in plan.workers}
+    divided = sum(map(len, of_agents.values())) == endpoints
+    if divided and endpoints % len(of_agents):
+        return f"{endpoints} endpoints do not divide evenly over {len(of_agents)} agents"
+    return "the load is uneven"

@@ -51,9 +51,23 @@ def relative_path(path: str, endpoints: Sequence[str], base: str) -> str:
 
 
 def below(uri: str, endpoints: Sequence[str]) -> str | None:
-    """Return what is left of ``uri`` below the deepest of the endpoints that hold it, None when none does."""
-    holding = [endpoint for endpoint in endpoints if as_folder(uri).startswith(endpoint)]
+    """Return what is left of ``uri`` below the deepest of the endpoints that hold it, None when none does.
+
+    A bucket without a server is that of the endpoints, as these show the same objects.
+    """
+    folder = as_folder(uri)
+    holding = [
+        place
+        for endpoint in endpoints
+        for place in {endpoint, _without_server(endpoint)}
+        if folder.startswith(place)
+    ]
     return uri[len(max(holding, key=len)) :] if holding else None
+
+
+def _without_server(endpoint: str) -> str:
+    parsed = parse_uri(endpoint)
+    return f"s3://{parsed.bucket}/{parsed.path}" if parsed.host else endpoint
 
 
 def as_folder(path: str) -> str:

@@ -17,6 +17,7 @@ from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
 from pytest_sai3bench.suite.scalars import (
     Addressing,
+    Base,
     Count,
     Duration,
     Marker,
@@ -27,7 +28,6 @@ from pytest_sai3bench.suite.scalars import (
     Processes,
     ReadSink,
     Strategy,
-    Uri,
 )
 from pytest_sai3bench.suite.section import Section
 from pytest_sai3bench.suite.thresholds import Rule
@@ -48,11 +48,11 @@ class Suite(Section):
             "Letters, digits and `_.=-`. sai3-bench has no such key."
         ),
     )
-    target: Uri | None = Field(
+    target: Base | None = Field(
         default=None,
         description=(
             "the URI of a folder or bucket. "
-            "Where the objects are, unless endpoints are given; else only the base of relative paths."
+            "Where the objects are, unless endpoints are given; else only the base of relative paths, and may be relative."
         ),
     )
     duration: PositiveDuration = Field(

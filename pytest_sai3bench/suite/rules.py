@@ -9,7 +9,7 @@ from pytest_sai3bench.suite.endpoints import NO_ENDPOINTS
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
-from pytest_sai3bench.suite.uris import parse_uri
+from pytest_sai3bench.suite.uris import EXAMPLES, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -73,15 +73,23 @@ def _endpoints_are_written_once(suite: Suite) -> Iterator[Finding]:
         yield Finding(place, f"'{place[-1]}' {text}: expected one of them", "tolerated")
 
 
-def _target_is_not_shadowed(suite: Suite) -> Iterator[Finding]:
-    text = "is only the base of relative paths beside an enabled multi_endpoint: expected one of the two"
-    if suite.target and suite.multi_endpoint and suite.multi_endpoint.enabled:
-        yield Finding(("target",), f"'target' {text}", "tolerated")
-    for index, agent in enumerate(suite.distributed.agents if suite.distributed else ()):
+def _target_is_needed(suite: Suite) -> Iterator[Finding]:
+    """Find a target that no agent has for its only endpoint, and one that cannot be an endpoint where it has to."""
+    agents = suite.distributed.agents if suite.distributed else ()
+    shared = shared_block(suite)
+    others = [agent.target_override or own_block(suite, number) for number, agent in enumerate(agents)]
+    text = "is only the base of relative paths beside {}: expected one of the two"
+    if suite.target and ((shared and shared.values.endpoints) or (others and all(others))):
+        aliased = shared and not (suite.multi_endpoint and suite.multi_endpoint.enabled)
+        where = "endpoint_uris" if aliased else "an enabled multi_endpoint"
+        yield Finding(("target",), f"'target' {text.format(where)}", "tolerated")
+    elif suite.target and "://" not in suite.target:
+        yield Finding(("target",), f"{suite.target!r} has no scheme: expected a URI such as {EXAMPLES}")
+    for index, agent in enumerate(agents):
         if agent.target_override and agent.multi_endpoint and agent.multi_endpoint.enabled:
-            yield Finding(
-                ("distributed", "agents", index, "target_override"), f"'target_override' {text}", "tolerated"
-            )
+            place: Place = ("distributed", "agents", index, "target_override")
+            message = f"'target_override' {text.format('an enabled multi_endpoint')}"
+            yield Finding(place, message, "tolerated")
 
 
 def _weights_are_used(suite: Suite) -> Iterator[Finding]:
@@ -243,7 +251,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("workload",), _workload_has_operations),
     ((*_ENDPOINT_KEYS, "distributed"), _blocks_have_endpoints),
     (_ENDPOINT_KEYS, _endpoints_are_written_once),
-    (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_not_shadowed),
+    (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_needed),
     ((*_ENDPOINT_KEYS, "distributed"), _weights_are_used),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),

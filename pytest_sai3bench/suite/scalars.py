@@ -89,6 +89,15 @@ def _uri(text: str) -> str:
     return _plain_uri(text)
 
 
+def _base(text: str) -> str:
+    """Read a URI, or a folder below the endpoints; what begins with a slash or a variable is meant to be a URI."""
+    if not text or "://" in text or text.startswith(("/", "${")):
+        return _uri(text)
+    if "*" in text or ".." in text.split("/"):
+        raise ValueError(f"{text!r} is no folder below the endpoints: expected such as data/")
+    return text
+
+
 def check_endpoints(text: str) -> str:
     """Return the text of an endpoint, or of a range of them; raises ValueError that says how to write it."""
     if holds_credentials(text):
@@ -157,6 +166,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Marker = Annotated[str, AfterValidator(_marker)]
 Uri = Annotated[str, AfterValidator(_uri)]
+Base = Annotated[str, AfterValidator(_base)]
 Endpoints = Annotated[str, AfterValidator(check_endpoints)]
 PathOrUri = Annotated[str, AfterValidator(_path)]
 Address = Annotated[str, AfterValidator(_address)]

@@ -16,7 +16,7 @@ from typing import Literal
 Scheme = Literal["s3", "file", "direct"]
 
 _LATER = ("az", "gs", "gcs")
-_EXAMPLES = "file:///mnt/data/ or s3://host:9000/bucket/"
+EXAMPLES = "file:///mnt/data/ or s3://host:9000/bucket/"
 _HTTP_PORT = 80
 _HTTPS_PORT = 443
 # The text is not repeated, it holds a secret.
@@ -59,9 +59,9 @@ def parse_uri(text: str) -> ParsedUri:
     """Take an address apart; raises ValueError with a text that says how to write it."""
     scheme, separator, rest = text.partition("://")
     if not separator:
-        raise ValueError(f"{text!r} has no scheme: expected a URI such as {_EXAMPLES}")
+        raise ValueError(f"{text!r} has no scheme: expected a URI such as {EXAMPLES}")
     if len(text.split()) != 1 or text != text.strip():
-        raise ValueError(f"{text!r} holds a blank: expected a URI such as {_EXAMPLES}")
+        raise ValueError(f"{text!r} holds a blank: expected a URI such as {EXAMPLES}")
     if scheme == "file":
         return _parse_folder("file", text, rest)
     if scheme == "direct":
@@ -79,7 +79,7 @@ def parse_uri(text: str) -> ParsedUri:
         raise ValueError(
             f"{text!r} is a web address: expected {wanted}://, such as {wanted}://host:9000/bucket/"
         )
-    raise ValueError(f"unknown scheme {scheme!r}: expected a URI such as {_EXAMPLES}")
+    raise ValueError(f"unknown scheme {scheme!r}: expected a URI such as {EXAMPLES}")
 
 
 def _parse_folder(scheme: Literal["file", "direct"], text: str, rest: str) -> ParsedUri:

@@ -38,7 +38,16 @@ def test_fewer_lanes_than_endpoints_are_noted(plan_of: Callable[..., RunPlan]) -
         ((_agent("a", "b", lanes=6), _agent("c", "d", "e", lanes=9)), ()),
         (
             (_agent("a", "b", "c"), _agent("d", "e")),
-            ("the load is uneven: 3 operations at a time on file:///d/, 2 on file:///a/",),
+            (
+                (
+                    "5 endpoints do not divide evenly over 2 agents: 3 operations at a time on file:///d/, "
+                    "2 on file:///a/"
+                ),
+            ),
+        ),
+        (
+            (_agent("a", "b"), _agent("c", "d", lanes=3)),
+            ("the load is uneven: 3 operations at a time on file:///a/, 1.5 on file:///c/",),
         ),
         (
             (_agent("a", "b"), _agent("b", "c"), _agent("c", "d")),
@@ -50,6 +59,14 @@ def test_uneven_load_is_noted(
     plan_of: Callable[..., RunPlan], agents: tuple[str, ...], notes: tuple[str, ...]
 ) -> None:
     assert plan_of(_suite(*agents)).notes == notes
+
+
+def test_load_that_is_uneven_by_weights_is_meant_so(plan_of: Callable[..., RunPlan]) -> None:
+    weighted = _agent("a", "b", "c").replace(
+        "{endpoints", "{strategy: weighted, weights: [1, 2, 3], endpoints"
+    )
+
+    assert plan_of(_suite(weighted, _agent("d", "e"))).notes == ()
 
 
 @pytest.mark.parametrize("address", ["localhost", "127.0.0.1", "127.3.2.1", "::1", "'[::1]'"])

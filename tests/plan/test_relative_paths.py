@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pytest_sai3bench.plan.paths import common_root, relative_path
+from pytest_sai3bench.plan.paths import below, common_root, relative_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,6 +162,79 @@ def test_a_target_elsewhere_is_no_base(plan_of: Callable[..., RunPlan]) -> None:
     )
 
     assert plan.workers[0].stages[0].operations[0].path == "data/*"
+    assert plan.notes == ("target file:///srv/ has no effect: it lies below none of the endpoints",)
+
+
+def test_a_relative_target_is_a_base_below_every_endpoint(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        target: sub/folder
+        multi_endpoint: {endpoints: ["s3://a:1/bucket/", "s3://b:1/bucket/pre/"]}
+        workload:
+          - {op: get, path: "data/*", weight: 1}
+          - {op: get, path: "s3://a:1/bucket/data/*", weight: 1}
+        """
+    )
+
+    assert [each.path for each in plan.workers[0].stages[0].operations] == ["sub/folder/data/*", "data/*"]
+    assert plan.notes == ()
+
+
+def test_the_base_is_the_same_for_agents_with_other_endpoints(plan_of: Callable[..., RunPlan]) -> None:
+    """All endpoints show the same objects, so a target below one of them is below all."""
+    plan = plan_of(
+        """
+        target: s3://a:1/bucket/sub/
+        distributed:
+          agents:
+            - {address: localhost, multi_endpoint: {endpoints: ["s3://a:1/bucket/"]}}
+            - {address: localhost, multi_endpoint: {endpoints: ["s3://b:1/bucket/"]}}
+            - address: localhost
+              target_override: s3://c:1/bucket/other/
+              multi_endpoint: {endpoints: ["s3://c:1/bucket/"]}
+        workload:
+          - {op: get, path: "data/*", weight: 1}
+        """
+    )
+
+    assert [worker.stages[0].operations[0].path for worker in plan.workers] == [
+        "sub/data/*",
+        "sub/data/*",
+        "other/data/*",
+    ]
+
+
+def test_a_bucket_without_a_server_is_that_of_the_endpoints(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        target: s3://bucket/sub/
+        multi_endpoint: {endpoints: ["s3+https://a:1/bucket/", "s3+https://b:1/bucket/"]}
+        prepare:
+          ensure_objects:
+            - {base_uri: "s3://bucket/elsewhere/", count: 1, size_spec: 1}
+        workload:
+          - {op: get, path: "data/*", weight: 1}
+        """
+    )
+
+    prepare, workload = plan.workers[0].stages
+    assert [objects.folder for objects in prepare.objects] == ["elsewhere/"]
+    assert [operation.path for operation in workload.operations] == ["sub/data/*"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "endpoint", "left"),
+    [
+        ("s3://bucket/a/x", "s3://h:1/bucket/a/", "x"),
+        ("s3://bucket", "s3://h:1/bucket/", ""),
+        ("s3://bucket2/x", "s3://h:1/bucket/", None),
+        ("s3://bucket/x", "s3://h:1/bucket/a/", None),
+        ("s3://i:1/bucket/x", "s3://h:1/bucket/", None),
+        ("s3://bucket/x", "s3://embedded-1/bucket/", None),
+    ],
+)
+def test_what_lies_below_an_endpoint(uri: str, endpoint: str, left: str | None) -> None:
+    assert below(uri, [endpoint]) == left
 
 
 def test_each_agent_of_a_hybrid_has_its_own_base(plan_of: Callable[..., RunPlan]) -> None:

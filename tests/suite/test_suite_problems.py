@@ -55,6 +55,18 @@ VALUES = [
         "target: 'data/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
     ),
     (
+        "target: /mnt/data/\nmulti_endpoint: {endpoints: [file:///a/]}",
+        "target: '/mnt/data/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
+    ),
+    (
+        "target: ../a\nmulti_endpoint: {endpoints: [file:///a/]}",
+        "target: '../a' is no folder below the endpoints: expected such as data/",
+    ),
+    (
+        "target: ''",
+        "target: '' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/",
+    ),
+    (
         "target: az://a/d/",
         "target: az:// is not supported by this version: expected file://, direct://, s3:// or s3+https://",
     ),
@@ -326,7 +338,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("text", "problem"), VALUES, ids=[text[:50] for text, _ in VALUES])
 def test_a_wrong_value_is_explained(tmp_path: Path, text: str, problem: str) -> None:
-    line = 2 + text.count("\n")
+    line = 2 + (text.count("\n") if not problem.startswith("target:") else 0)
     assert problems_of(tmp_path, f"{GET}{text}\n") == [f"error s.yaml:{line}: {problem}"]
 
 
@@ -478,6 +490,14 @@ ODDITIES = [
         "dataset.data_folder: unknown key 'data_folder': expected one of endpoint_uris, load_balance_strategy",
     ),
     (
+        "target: data/\nendpoint_uris: [file:///b/]",
+        "target: 'target' is only the base of relative paths beside endpoint_uris: expected one of the two",
+    ),
+    (
+        "target: data/\ndistributed: {agents: [{address: a, multi_endpoint: {endpoints: [file:///b/]}}]}",
+        "target: 'target' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
+    ),
+    (
         "distributed: {agents: [{address: a, target_override: file:///a/, multi_endpoint: {endpoints: [file:///b/]}}]}",
         "distributed.agents[0].target_override: 'target_override' is only the base of relative paths beside an enabled multi_endpoint: expected one of the two",
     ),
@@ -521,6 +541,20 @@ def test_a_strategy_without_endpoints_is_a_warning(tmp_path: Path) -> None:
 def test_keys_of_dl_driver_beside_a_block_that_is_switched_off_count(tmp_path: Path) -> None:
     text = f"{GET}multi_endpoint: {{enabled: false}}\nendpoint_uris: [file:///a/]\n"
     assert problems_of(tmp_path, text, strict=True) == []
+
+
+def test_a_target_that_one_agent_needs_is_no_oddity(tmp_path: Path) -> None:
+    text = f"""\
+{GET}target: file:///a/
+distributed:
+  agents:
+    - {{address: a, multi_endpoint: {{endpoints: [file:///b/]}}}}
+    - {{address: b}}
+"""
+    assert problems_of(tmp_path, text, strict=True) == []
+    assert problems_of(tmp_path, text.replace("file:///a/", "a/")) == [
+        "error s.yaml:2: target: 'a/' has no scheme: expected a URI such as file:///mnt/data/ or s3://host:9000/bucket/"
+    ]
 
 
 def test_a_disabled_set_leaves_the_target_alone(tmp_path: Path) -> None:
