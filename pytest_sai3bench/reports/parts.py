@@ -95,11 +95,13 @@ def by_operation(phase: PhaseResult) -> list[Part]:
 
 
 def by_endpoint(phase: PhaseResult, ops: Collection[str] = OPERATIONS) -> list[EndpointPart]:
-    """Return every planned endpoint with the requests of ``ops`` to it, idle ones included."""
+    """Return every endpoint that the phase's agents drive with the requests of ``ops`` to it, idle ones included."""
+    driven = {uri for report in phase.agents for uri in report.endpoints} or set(phase.endpoints)
     whole = Place(phase=phase, name="", **_place(phase, ops, requests=True))
     return [
         EndpointPart(phase=phase, name=uri, number=number, whole=whole, **_place(phase, ops, endpoint=uri))
         for number, uri in enumerate(phase.endpoints, 1)
+        if uri in driven
     ]
 
 

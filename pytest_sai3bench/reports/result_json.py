@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 FORMAT = 1
+# What of an agent's report JSON has no type for.
+_TUPLES = ("notes", "worker_cpu", "endpoints")
 
 Document = dict[str, Any]
 
@@ -97,7 +99,7 @@ def _phase_to_json(phase: PhaseResult) -> Document:
         "phase": phase.phase,
         "endpoints": list(phase.endpoints),
         "agents": [
-            asdict(report) | {"notes": list(report.notes), "worker_cpu": list(report.worker_cpu)}
+            asdict(report) | {name: list(getattr(report, name)) for name in _TUPLES}
             for report in phase.agents
         ],
         "series": _series_to_json(phase.series),
@@ -112,10 +114,7 @@ def _phase_from_json(document: Document) -> PhaseResult:
         phase=document["phase"],
         endpoints=tuple(document["endpoints"]),
         agents=tuple(
-            AgentReport(
-                **report
-                | {"notes": tuple(report["notes"]), "worker_cpu": tuple(report.get("worker_cpu", ()))}
-            )
+            AgentReport(**report | {name: tuple(report.get(name, ())) for name in _TUPLES})
             for report in document["agents"]
         ),
         series=_series_from_json(document["series"]),

@@ -168,7 +168,11 @@ OPERATION_STATS = Table[Part](
 ENDPOINT_STATS = Table[EndpointPart](
     "endpoint_stats",
     (
-        Column("endpoint_idx", "number of the endpoint, from 1", lambda part: str(part.number)),
+        Column(
+            "endpoint_idx",
+            "number of the endpoint, from 1; the same in all files of a run",
+            lambda part: str(part.number),
+        ),
         Column("endpoint_uri", "as written in the suite", lambda part: part.name),
         _REQUESTS,
         _BYTES_READ,
@@ -181,7 +185,7 @@ ENDPOINT_STATS = Table[EndpointPart](
         ),
         Column(
             "request_pct",
-            "percent of the requests to all endpoints",
+            "percent of the requests to all endpoints in this file",
             lambda part: _percent(part.tally.requests, part.whole.tally.requests),
         ),
         Column(
@@ -292,12 +296,17 @@ def write_results(
     stream: TextIO, phase: PhaseResult, *, verdicts: Sequence[Verdict] = (), checks: Sequence[Check] = ()
 ) -> None:
     """Write the whole file of one phase; sections without rows keep their header."""
+    write_tallies(stream, phase)
+    THRESHOLDS.write(stream, verdicts)
+    CHECKS.write(stream, checks)
+
+
+def write_tallies(stream: TextIO, phase: PhaseResult) -> None:
+    """Write what was measured, and not what became of it: the file of one agent, of which nothing is demanded."""
     SIZES.write(stream, by_size(phase))
     OPERATION_STATS.write(stream, by_operation(phase))
     ENDPOINT_STATS.write(stream, by_endpoint(phase))
     AGENT_STATS.write(stream, by_agent(phase))
-    THRESHOLDS.write(stream, verdicts)
-    CHECKS.write(stream, checks)
 
 
 def describe_columns() -> str:

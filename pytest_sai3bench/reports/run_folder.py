@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from pytest_sai3bench.errors import ResultsError
 from pytest_sai3bench.reports.result_json import to_json
-from pytest_sai3bench.reports.results_tsv import write_results
+from pytest_sai3bench.reports.results_tsv import write_results, write_tallies
 from pytest_sai3bench.results.checks import check_phase
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
-    from pytest_sai3bench.results.model import RunResult
+    from pytest_sai3bench.results.model import PhaseResult, RunResult
     from pytest_sai3bench.thresholds.verdicts import Verdict
 
     _Files = dict[str, Callable[[TextIO], object]]
@@ -126,12 +126,22 @@ def write_run(
         files["prepare_results.tsv"] = lambda stream: write_results(
             stream, prepare, checks=check_phase(prepare)
         )
+        files |= _of_agents("prepare_results.tsv", prepare)
     workload = result.workload
     if workload is not None:
         files["results.tsv"] = lambda stream: write_results(
             stream, workload, verdicts=verdicts, checks=result.checks
         )
+        files |= _of_agents("results.tsv", workload)
     _write_files(folder, files)
+
+
+def _of_agents(name: str, phase: PhaseResult) -> _Files:
+    folders = agent_folders(report.agent for report in phase.agents)
+    return {
+        f"{folder}/{name}": lambda stream, agent=agent: write_tallies(stream, phase.of_agent(agent))  # type: ignore[misc]
+        for agent, folder in folders.items()
+    }
 
 
 def _inputs(plan: RunPlan, config_text: str, metadata: Mapping[str, Any]) -> _Files:
@@ -173,6 +183,7 @@ def _json_writer(document: Mapping[str, Any], *, indent: int | None = 1) -> Call
 
 
 def _write_whole(path: Path, write: Callable[[TextIO], object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.draft")
     try:
         with _open(draft) as stream:

@@ -143,6 +143,7 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         missed_starts=sum(pacing["missed"] for pacing in pacings),
         start_lag_s=max((pacing["longest_lag_ns"] for pacing in pacings), default=0) / NS_PER_S,
         start_lag_p99_s=_lags(pacings).percentile_ns(99) / NS_PER_S,
+        endpoints=_distinct(uri for worker in workers for uri in worker.endpoints),
         longest_pause_s=max((result["longest_pause_ns"] for result in results), default=0) / NS_PER_S,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.results.latency import Latency
@@ -109,7 +109,7 @@ class AgentReport:
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
     ``cpu_s`` is user and system time of its ``workers`` processes, ``worker_cpu`` the share of a core that each of them
     used in the window. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
-    ``lanes`` is their concurrency. ``outcome`` is one of
+    ``lanes`` is their concurrency, ``endpoints`` are the URIs that it drives. ``outcome`` is one of
     `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
 
     ``longest_pause_s`` is the longest time for which a worker did not come round to look after itself; it means to do
@@ -143,6 +143,7 @@ class AgentReport:
     start_lag_s: float = 0.0
     start_lag_p99_s: float = 0.0
     longest_pause_s: float = 0.0
+    endpoints: tuple[str, ...] = ()
 
     @property
     def cpu_load(self) -> float:
@@ -215,6 +216,18 @@ class PhaseResult:
             and (endpoint is None or key.endpoint == endpoint)
             and (agent is None or key.agent == agent)
             and (bucket is None or key.bucket == bucket)
+        )
+
+    def of_agent(self, agent: str) -> PhaseResult:
+        """Return what one agent did. The list of ``endpoints`` stays that of the whole, and so do their numbers."""
+        return replace(
+            self,
+            agents=tuple(report for report in self.agents if report.agent == agent),
+            series={key: tally for key, tally in self.series.items() if key.agent == agent},
+            warmup={key: tally for key, tally in self.warmup.items() if key.agent == agent},
+            errors=tuple(error for error in self.errors if error.agent == agent),
+            # It was summed up for all together.
+            ticked=TickSum(),
         )
 
     def ops_per_s(self, tally: Tally) -> float:

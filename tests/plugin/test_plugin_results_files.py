@@ -63,6 +63,47 @@ def test_a_run_leaves_its_files(
     assert metadata["command"] == ["--sai3-results=out/put", "-v"]
 
 
+_SHARED = """\
+name: shared
+embedded_server: {mounts: 3}
+concurrency: 3
+distributed:
+  agents:
+    - {address: localhost, id: one, multi_endpoint: {endpoints: ["file://embedded-1/", "file://embedded-2/"]}}
+    - {address: localhost, id: two, multi_endpoint: {endpoints: ["file://embedded-2/", "file://embedded-3/"]}}
+duration: 300ms
+prepare:
+  ensure_objects:
+    - {base_uri: data/, count: 12, size_spec: 1KiB}
+workload:
+  - {op: get, path: "data/*", weight: 3}
+  - {op: put, path: new/, object_size: 2KiB, weight: 1}
+"""
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_files_of_agents_add_up_to_those_of_the_whole(pytester: pytest.Pytester, processes: int) -> None:
+    """Both drive the second endpoint, and each one of its own."""
+    pytester.makefile(".sai3.yaml", shared=f"{_SHARED}processes: {processes}\n")
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    folder = pytester.path / "sai3-results" / "latest" / "shared.sai3" / "shared"
+
+    for name in ("results.tsv", "prepare_results.tsv"):
+        whole = _sections(folder / name)["endpoint_stats"]
+        parts = [_sections(folder / "agents" / agent / name)["endpoint_stats"] for agent in ("one", "two")]
+        first, shared, last = (row["endpoint_uri"] for row in whole)
+        assert [[row["endpoint_uri"] for row in part] for part in parts] == [[first, shared], [shared, last]]
+        assert [[row["endpoint_idx"] for row in part] for part in parts] == [["1", "2"], ["2", "3"]]
+        for column in ("total_requests", "bytes_read", "bytes_written", "error_count", "active_requests"):
+            sums = dict.fromkeys((first, shared, last), 0)
+            for row in (*parts[0], *parts[1]):
+                sums[row["endpoint_uri"]] += int(row[column])
+            assert sums == {row["endpoint_uri"]: int(row[column]) for row in whole}
+        worst = max(float(row["max_us"]) for row in (parts[0][1], parts[1][0]))
+        assert float(whole[1]["max_us"]) == worst
+        assert all(int(row["total_requests"]) > 0 for row in whole)
+
+
 def test_there_need_not_be_a_log(pytester: pytest.Pytester, write_suite: Callable[..., Path]) -> None:
     write_suite(more="perf_log: {enabled: false}\n")
     pytester.runpytest_inprocess().assert_outcomes(passed=2)

@@ -101,9 +101,10 @@ def workload() -> PhaseResult:
         phase="workload",
         endpoints=(A, B, IDLE),
         agents=(
-            report("a1"),
+            report("a1", endpoints=(A, B)),
             report(
                 "a2",
+                endpoints=(B, IDLE),
                 outcome="gave-up",
                 reason="too many errors:\n3 of 3 puts",
                 workers=2,

@@ -93,12 +93,18 @@ def test_a_run_leaves_all_its_files(
 
     assert folder == tmp_path / "three" / "mixed"
     assert names(folder) == [
+        "agents",
         "config.yaml",
         "metadata.json",
         "plan.json",
         "prepare_results.tsv",
         "result.json",
         "results.tsv",
+    ]
+    # One of them alone did all of prepare.
+    assert [str(path.relative_to(folder)) for path in sorted(folder.glob("agents/*/*"))] == [
+        "agents/a1/results.tsv",
+        "agents/a2/results.tsv",
     ]
     assert (folder / "config.yaml").read_text() == "name: mixed\n"
     assert json.loads((folder / "metadata.json").read_text()) == {"version": "1"}

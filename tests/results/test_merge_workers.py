@@ -286,6 +286,7 @@ def test_workers_of_one_agent_make_one_report() -> None:
             notes=("page cache was used", "no O_DIRECT"),
             workers=2,
             worker_cpu=(1.5 / 5.999, 1.5 / 8.003),
+            endpoints=(A, B),
         ),
     )
 
