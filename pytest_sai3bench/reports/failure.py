@@ -9,6 +9,7 @@ from pytest_sai3bench.agent.messages import OPERATIONS
 from pytest_sai3bench.reports.parts import by_endpoint
 from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
 from pytest_sai3bench.thresholds.grammar import parse
+from pytest_sai3bench.thresholds.rules import OfMedian
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, OPERATIONS_OF
 from pytest_sai3bench.units import format_count
 
@@ -49,11 +50,14 @@ def failure_block(
 
 def _table(verdict: Verdict, rule: Rule, parts: list[EndpointPart], width: int) -> list[str]:
     """Return what each endpoint or agent showed; beside a rule on endpoints stands what they did in detail."""
-    is_detailed = rule.scope != AGENTS and not (rule.part and rule.part.kind == "agent")
+    is_of_agent = rule.part is not None and rule.part.kind == "agent"
+    is_detailed = rule.scope != AGENTS and not is_of_agent
+    # Of an agent its endpoints are compared, unless the rule compares it with other agents.
+    rows_are_agents = rule.scope == AGENTS or (is_of_agent and isinstance(rule.comparison, OfMedian))
     shows_value = not is_detailed or rule.metric.name not in _SHOWN
     details = {part.name: (f"{part.share:.1%}", *measures(part)) for part in parts} if is_detailed else {}
     header = (
-        "agent" if rule.scope == AGENTS else "endpoint",
+        "agent" if rows_are_agents else "endpoint",
         *((rule.metric.name,) if shows_value else ()),
         *(("share", *MEASURES) if is_detailed else ()),
         "",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.thresholds.grammar import parse
-from pytest_sai3bench.thresholds.rules import RuleError
+from pytest_sai3bench.thresholds.rules import OfMedian, RuleError
 from pytest_sai3bench.thresholds.suggestions import enumerate_words, suggest
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, TOTAL, TTFB
 
@@ -120,6 +120,11 @@ def check(
             raise RuleError(
                 source.text, source.part_column, _unknown_part(rule.part.kind, rule.part.name, known)
             )
+    if isinstance(rule.comparison, OfMedian) and rule.part:
+        known = endpoints if rule.part.kind == "endpoint" else agents
+        if len(known) < 2:
+            message = f"there is only one {rule.part.kind}: nothing to compare it with"
+            raise RuleError(source.text, source.part_column, message)
     if rule.scope in (ENDPOINTS, AGENTS):
         return
     if rule.metric.needs_rate and not has_rate:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.results.checks import find_saturation
-from pytest_sai3bench.thresholds.measurement import break_down, measure
-from pytest_sai3bench.thresholds.rules import Limit
+from pytest_sai3bench.thresholds.measurement import break_down, measure, measure_peers, median_of
+from pytest_sai3bench.thresholds.rules import Limit, OfMedian
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 from pytest_sai3bench.thresholds.wording import (
     describe_margin,
@@ -17,7 +17,7 @@ from pytest_sai3bench.thresholds.wording import (
     nearest_bound,
     show,
 )
-from pytest_sai3bench.units import format_count
+from pytest_sai3bench.units import Quantity, format_count, format_quantity
 
 if TYPE_CHECKING:
     from pytest_sai3bench.results.model import PhaseResult, RunResult
@@ -50,25 +50,48 @@ def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
     if measurement.value is None:
         missing = "completed" if rule.metric.is_latency else "was requested"
         return replace(verdict, reason=obstacle or f"{rule.subject} was not measured: nothing {missing}")
-    value = measurement.value
+    found = _put_in_words(rule, phase, measurement.value)
     verdict = replace(
         verdict,
-        measured=float(value),
-        measured_text=show(value, rule.metric, rule.comparison),
-        margin=margin_of(value, rule.comparison),
+        measured=float(measurement.value),
+        measured_text=found.text,
+        margin=None if found.value is None else margin_of(found.value, rule.comparison),
         samples=measurement.samples,
     )
     obstacle = obstacle or _find_saturation(rule, phase) or _find_shortage(rule, measurement)
-    if obstacle:
-        return replace(verdict, reason=obstacle)
-    if rule.comparison.holds(value):
+    if obstacle or found.value is None:
+        return replace(verdict, reason=obstacle or found.obstacle)
+    if rule.comparison.holds(found.value):
         return replace(verdict, outcome="passed")
     return replace(
         verdict,
         outcome="failed",
         reason=_describe_failure(rule, verdict, measurement),
-        rows=_rows(rule, phase, too_high=_is_too_high(rule, value)),
+        rows=_rows(rule, phase, too_high=_is_too_high(rule, found.value)),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is compared with the bounds, None if there is an obstacle; and the whole of it in words."""
+
+    value: Fraction | None
+    text: str
+    obstacle: str = ""
+
+
+def _put_in_words(rule: Rule, phase: PhaseResult, value: Fraction) -> _Found:
+    if not isinstance(rule.comparison, OfMedian):
+        return _Found(value, show(value, rule.metric.kind, rule.comparison))
+    text = _show_alone(rule, value)
+    usual = median_of(rule, (peer for _, peer in measure_peers(rule, phase)))
+    if not usual:
+        assert rule.part
+        kind = rule.part.kind
+        cause = f"the median of all {kind}s is 0" if usual == 0 else f"no other {kind} was measured"
+        return _Found(None, text, f"{rule.subject} has nothing to be compared with: {cause}")
+    share = value / usual
+    return _Found(share, f"{text}, {show(share, 'percent', rule.comparison)} of median")
 
 
 def _find_obstacle(result: RunResult) -> str:
@@ -117,7 +140,7 @@ def _is_too_high(rule: Rule, value: Fraction) -> bool:
 
 
 def _rows(rule: Rule, phase: PhaseResult, *, too_high: bool) -> tuple[Row, ...]:
-    parts = break_down(rule, phase)
+    parts = measure_peers(rule, phase) if isinstance(rule.comparison, OfMedian) else break_down(rule, phase)
     values = [measurement.value for _, measurement in parts if measurement.value is not None]
     if len(parts) < 2 or not values:
         return ()
@@ -146,4 +169,11 @@ def _show_row(rule: Rule, measurement: Measurement) -> str:
         return "nothing"
     if rule.metric.home == "endpoints":
         return describe_samples(measurement)
-    return show(measurement.value, rule.metric, rule.comparison)
+    if isinstance(rule.comparison, OfMedian):
+        return _show_alone(rule, measurement.value)
+    return show(measurement.value, rule.metric.kind, rule.comparison)
+
+
+def _show_alone(rule: Rule, value: Fraction) -> str:
+    """Return a value that is compared with others like it, and so with nothing in the rule."""
+    return format_quantity(Quantity(float(value), rule.metric.kind))

@@ -7,6 +7,7 @@
     scope      = "total" | operation | "meta" | "endpoints" | "agents"
     comparison = ("<" | "<=" | ">" | ">=" | "==") amount
                | "between" amount "and" amount  |  "within" number "%" "of" amount
+               | ("<" | "<=" | ">" | ">=") number "%" "of" "median"  |  "within" number "%" "of" "median"
     amount     = number [unit]
 
 What depends on the workload (is there a put at all?) is not checked here but in `collection`.
@@ -24,6 +25,7 @@ from pytest_sai3bench.thresholds.rules import (
     Amount,
     Between,
     Limit,
+    OfMedian,
     Part,
     Rule,
     Source,
@@ -58,11 +60,12 @@ _NUMBER = re.compile(
 # A prefix may stand apart from its unit, as in "2k ops/s".
 _UNIT = re.compile(r"(?![0-9]|(?:and|of|abort)\b)(?:[kKMGT]i?\s+(?=[a-z]*/s))?[\w/%]+")
 _OPERATOR = re.compile(r"[<>=!]+")
-_UNSUPPORTED = re.compile(
-    r"@\w*(?:\([^)]*\))?|abort\s+after\b|(?:of\s+|\*\s*)?(?:baseline|median)\b(?:\([^)]*\))?"
-)
+_UNSUPPORTED = re.compile(r"@\w*(?:\([^)]*\))?|abort\s+after\b|(?:of\s+|\*\s*)?baseline\b(?:\([^)]*\))?")
+_OF_MEDIAN = re.compile(r"[0-9][0-9.,_ ]*%\s+of\s+median(?!\w)")
+_LONE_MEDIAN = re.compile(r"(?:\*\s*)?median(?!\w)")
 
 _MEANT_OPERATOR = {"=": "==", "=<": "<=", "=>": ">=", "===": "=="}
+_WHOLE = Amount(Decimal(100), "%")
 _COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
 _NOUNS: dict[Kind, str] = {
     "bytes_per_s": "throughput",
@@ -107,7 +110,7 @@ class _Parser(Scanner):
             raise self.error(f"'{before[0]}' does not belong here: write {meant}", before[0].column)
         scope = self.scope(scope_at, part, metric)
         self.check_home(metric, scope, part, (scope_at or basis_at or last).column)
-        comparison = self.comparison(metric, ".".join(map(str, segments)))
+        comparison = self.comparison(metric, part, ".".join(map(str, segments)))
         self.refuse_unsupported()
         if self.rest:
             raise self.error(f"unexpected '{self.rest}': the rule is complete before it")
@@ -193,7 +196,7 @@ class _Parser(Scanner):
                 raise self.error(f"only gets have a time to first byte: write get.{name}", column)
             raise self.error(f"{scope} moves no bytes: throughput belongs to total, get and put", column)
 
-    def comparison(self, metric: Metric, subject: str) -> Comparison:
+    def comparison(self, metric: Metric, part: Part | None, subject: str) -> Comparison:
         column = self.column
         if self.take_word("between"):
             low = self.amount(metric.kind, f"{metric.name} {metric.example}")
@@ -207,6 +210,9 @@ class _Parser(Scanner):
             share = self.amount("percent", f"{metric.name} within 5% of a value")
             if not self.take_word("of"):
                 raise self.error(f"'of' is missing: write within {share} of a value")
+            if self.take_word("median"):
+                self.check_median(metric, part, subject, column)
+                return OfMedian(Within(share, _WHOLE))
             return Within(share, self.amount(metric.kind, f"{metric.name} {metric.example}"))
         found = self.take(_OPERATOR)
         if found == "==" and metric.kind != "number":
@@ -214,6 +220,14 @@ class _Parser(Scanner):
                 f"== asks for exact equality, which fits counts only: {_COMPARISONS.replace(' ==', '')}",
                 column,
             )
+        if found in OPERATORS and _OF_MEDIAN.match(self.text, self.position):
+            if found == "==":
+                raise self.error("a share of the median is hardly ever exact: write <, <=, > or >=", column)
+            self.check_median(metric, part, subject, self.column)
+            share = self.amount("percent", "")
+            self.take_word("of")
+            self.take_word("median")
+            return OfMedian(Limit(found, share))
         if found in OPERATORS:
             return Limit(found, self.amount(metric.kind, f"{metric.name} {metric.example}"))
         if found:
@@ -224,10 +238,24 @@ class _Parser(Scanner):
             raise self.error(f"'{self.rest}' is not a comparison; {_COMPARISONS}")
         raise self.error(f"a comparison is missing: write {subject} {metric.example}")
 
+    def check_median(self, metric: Metric, part: Part | None, subject: str, column: int) -> None:
+        if not metric.has_median:
+            raise self.error(f"{metric.name} is not compared with a median: write a fixed limit", column)
+        if part is None or part.name is not None:
+            _, _, rest = subject.rpartition(f"{part}.")
+            raise self.error(
+                f"the median is that of all endpoints or agents: write each(endpoint).{rest} or each(agent).{rest}",
+                column,
+            )
+
     def refuse_unsupported(self) -> None:
         column = self.column
         if found := self.take(_UNSUPPORTED):
             raise self.error(f"'{found}' is not supported by this version", column)
+        if found := self.take(_LONE_MEDIAN):
+            raise self.error(
+                f"'{found}' does not say how much of it: write for example 85% of median", column
+            )
 
     def amount(self, wanted: Kind, example: str) -> Amount:
         self.refuse_unsupported()

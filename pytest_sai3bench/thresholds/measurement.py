@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from statistics import median
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, RESPONSE, TTFB
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_sai3bench.results.latency import Latency
     from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
     from pytest_sai3bench.thresholds.rules import Rule
@@ -50,6 +53,20 @@ def break_down(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
         counts = _requests(phase).items()
         return [(uri, Measurement(Fraction(count), count, "request")) for uri, count in counts]
     return [(uri, _measure_tally(rule, phase, _tally(rule, phase, uri))) for uri in phase.endpoints]
+
+
+def measure_peers(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
+    """Return what ``phase`` showed of the metric for every endpoint, or for every agent if the part of ``rule`` is one."""
+    assert rule.part
+    names = phase.endpoints if rule.part.kind == "endpoint" else [one.agent for one in phase.agents]
+    return [(name, measure(replace(rule, part=replace(rule.part, name=name)), phase)) for name in names]
+
+
+def median_of(rule: Rule, peers: Iterable[Measurement]) -> Fraction | None:
+    """Return the median of all peers with enough samples, None when there are less than two; of two it is the mean."""
+    needed = rule.metric.samples_needed if rule.metric.is_latency else 0
+    values = [each.value for each in peers if each.value is not None and each.samples >= needed]
+    return median(values) if len(values) > 1 else None
 
 
 def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:

@@ -125,7 +125,33 @@ class Within:
         return f"within {self.share} of {self.centre}"
 
 
-Comparison = Limit | Between | Within
+@dataclass(frozen=True)
+class OfMedian:
+    """``>= 85% of median``, ``within 10% of median``: of a part's value divided by the median of all parts' values."""
+
+    share: Limit | Within
+
+    @property
+    def bounds(self) -> tuple[Fraction, ...]:
+        """The shares at which the answer changes."""
+        return self.share.bounds
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """The unit of each bound."""
+        return self.share.units
+
+    def holds(self, value: Fraction) -> bool:
+        """Whether ``value``, as a share of the median, fulfils the comparison."""
+        return self.share.holds(value)
+
+    def __str__(self) -> str:
+        if isinstance(self.share, Within):
+            return f"within {self.share.share} of median"
+        return f"{self.share} of median"
+
+
+Comparison = Limit | Between | Within | OfMedian
 
 
 @dataclass(frozen=True)

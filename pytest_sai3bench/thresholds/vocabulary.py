@@ -77,6 +77,11 @@ class Metric:
         return self.kind == "seconds" and self.home == "operations"
 
     @property
+    def has_median(self) -> bool:
+        """Whether endpoints or agents have values of it that can be compared: the usual number of errors is 0."""
+        return self.home == "operations" and self.name not in ("errors", "error_rate", "achieved_rate")
+
+    @property
     def samples_needed(self) -> int:
         """Fewest samples that carry it.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.thresholds.measurement import Measurement
     from pytest_sai3bench.thresholds.rules import Comparison
-    from pytest_sai3bench.thresholds.vocabulary import Metric
+    from pytest_sai3bench.units import Kind
 
 # A value this many times the limit, or this small a part of it, is shown in a unit of its own.
 _FAR = 100
@@ -22,14 +22,14 @@ _FAR = 100
 _MANY_TIMES = 10
 
 
-def show(value: Fraction, metric: Metric, comparison: Comparison) -> str:
+def show(value: Fraction, kind: Kind, comparison: Comparison) -> str:
     """Return ``value`` in the unit of the rule: about three digits, and more where a bound is near."""
-    if metric.kind == "number":
+    if kind == "number":
         return format_count(int(value))
     bound = nearest_bound(value, comparison)
     is_far = bound and value and not bound / _FAR <= value <= bound * _FAR
-    if is_far and metric.kind in ("seconds", "bytes_per_s"):
-        return format_quantity(Quantity(float(value), metric.kind))
+    if is_far and kind in ("seconds", "bytes_per_s"):
+        return format_quantity(Quantity(float(value), kind))
     # Beside another bound the value might have no end of decimals.
     unit = comparison.units[comparison.bounds.index(bound)]
     scale = scale_of(unit)

@@ -100,3 +100,42 @@ def test_markers_of_the_suite_are_on_all_items(
     assert collected("-m", "nightly") == _IDS
     assert collected("-m", "sai3bench and not nightly") == []
     assert len(collected("-m", "not sai3bench")) == 1
+
+
+def test_each_of_eight_endpoints_is_an_item_that_can_be_selected(
+    pytester: pytest.Pytester, collected: Callable[..., list[str]]
+) -> None:
+    mounts = ", ".join(f'"file:///mnt/{name}/"' for name in "abcdefgh")
+    pytester.path.joinpath("eight.sai3.yaml").write_text(
+        f"""\
+name: eight
+multi_endpoint: {{endpoints: [{mounts}]}}
+workload: [{{op: get, path: "data/*", weight: 1}}]
+thresholds:
+  - each(endpoint).get.p99 < 25 ms
+  - each(endpoint).get.throughput >= 85% of median
+  - each(endpoint).get.throughput >= 1 MiB/s
+  - endpoints.idle == 0
+"""
+    )
+
+    def ids(rule: str, *numbers: int, more: str = "") -> list[str]:
+        return [f"eight.sai3.yaml::eight/{rule}[endpoint={number}]{more}" for number in numbers]
+
+    every = range(1, 9)
+    assert collected() == [
+        "eight.sai3.yaml::eight",
+        *ids("get.p99", *every),
+        *ids("get.throughput", *every),
+        *ids("get.throughput", *every, more="-2"),
+        "eight.sai3.yaml::eight/endpoints.idle",
+        "eight.sai3.yaml::eight/total.errors",
+    ]
+    # The names of -k have no equals sign.
+    assert collected("-k", "p99 and endpoint-3") == ids("get.p99", 3)
+    assert collected("-k", "endpoint-8]") == [
+        *ids("get.p99", 8),
+        *ids("get.throughput", 8),
+        *ids("get.throughput", 8, more="-2"),
+    ]
+    assert collected(*ids("get.p99", 5)) == ids("get.p99", 5)

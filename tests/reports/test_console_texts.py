@@ -103,6 +103,20 @@ def test_a_rule_on_one_agent_shows_no_sums_over_all_agents(workload: PhaseResult
     ]
 
 
+def test_a_rule_that_compares_agents_shows_agents(workload: PhaseResult, failed: Verdict) -> None:
+    verdict = replace(
+        failed,
+        text="each(agent).get.p99 <= 150% of median",
+        rows=(Row("a1", "10 ms"), Row("a2", "30 ms", worst=True)),
+    )
+
+    assert failure_block(verdict, workload, 80).splitlines()[3:] == [
+        "agent    p99",
+        "a1     10 ms",
+        "a2     30 ms  <",
+    ]
+
+
 def test_names_that_share_their_ends_still_differ_when_the_terminal_is_narrow(
     check_gold: Callable[[str, str], None], workload: PhaseResult, failed: Verdict
 ) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sai3bench.thresholds.grammar import parse
-from pytest_sai3bench.thresholds.rules import Amount, Between, Comparison, Limit, Part, Rule, Within
+from pytest_sai3bench.thresholds.rules import Amount, Between, Comparison, Limit, OfMedian, Part, Rule, Within
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
     BASED,
@@ -58,6 +58,9 @@ UNITS = {
         ("each(endpoint).get.ttfb.p99 < 5 ms", "each(endpoint).get.ttfb.p99 < 5 ms"),
         ("get.p50 between 1ms and 2s", "get.p50 between 1 ms and 2 s"),
         ("get.throughput within 5% of 500MiB/s", "get.throughput within 5% of 500 MiB/s"),
+        ("each(endpoint).get.throughput>=85 % of median", "each(endpoint).get.throughput >= 85% of median"),
+        ("each(agent).p99 <= 1,500 % of  median", "each(agent).p99 <= 1500% of median"),
+        ("each(endpoint).put.ops within 10% of median", "each(endpoint).put.ops within 10% of median"),
     ],
 )
 def test_canonical_text(text: str, canonical: str) -> None:
@@ -95,6 +98,14 @@ def test_within_is_a_share_of_its_centre() -> None:
     assert parse("ops within 150% of 200 /s").comparison.bounds == (Fraction(0), Fraction(500))
 
 
+def test_a_share_of_the_median_is_exact() -> None:
+    assert parse("each(endpoint).ops >= 85% of median").comparison.bounds == (Fraction(17, 20),)
+    assert parse("each(endpoint).ops within 10% of median").comparison.bounds == (
+        Fraction(9, 10),
+        Fraction(11, 10),
+    )
+
+
 @st.composite
 def amounts(draw: st.DrawFn, metric: Metric) -> Amount:
     places = 0 if metric.kind == "number" else 3
@@ -117,6 +128,13 @@ def comparisons(draw: st.DrawFn, metric: Metric) -> Comparison:
 
 
 @st.composite
+def shares_of_median(draw: st.DrawFn) -> OfMedian:
+    share = draw(amounts(METRICS["cpu"]))
+    limits = st.sampled_from(("<", "<=", ">", ">=")).map(lambda operator: Limit(operator, share))
+    return OfMedian(draw(limits | st.just(Within(share, Amount(Decimal(100), "%")))))
+
+
+@st.composite
 def rules(draw: st.DrawFn) -> Rule:
     metric = draw(st.sampled_from([*METRICS.values(), *BASED["response"].values(), *BASED["ttfb"].values()]))
     comparison = draw(comparisons(metric))
@@ -132,6 +150,8 @@ def rules(draw: st.DrawFn) -> Rule:
     if metric.name == "achieved_rate":
         scopes, kinds = [TOTAL], st.just("agent")
     part = draw(st.none() | st.builds(Part, kinds, name))
+    if metric.has_median and part and part.name is None and draw(st.booleans()):
+        comparison = draw(shares_of_median())
     return Rule(draw(st.sampled_from(scopes)), metric, comparison, part)
 
 
