@@ -121,6 +121,12 @@ class Connection:
         """What the poller has to watch for."""
         return READ if self.pending is None else READ | WRITE
 
+    @property
+    def moved(self) -> int:
+        """How many bytes of the operation's bodies have moved, as far as that is known; only changes mean something."""
+        received = self.size if self._chunks is None else self._chunks.size
+        return received + (self.payload.offset if self.payload is not None else 0)
+
     def shake(self) -> int:
         """Go on with what has to be agreed before the first request; returns what to wait for, 0 when nothing is left."""
         return 0

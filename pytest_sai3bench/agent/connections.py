@@ -75,6 +75,31 @@ class Connections:
         """Return the connections that are not ready for requests."""
         return [connection for connection in self.by_fd.values() if connection.state == CONNECTING]
 
+    def oldest_ns(self) -> list[int]:
+        """Return for each endpoint when the oldest operation under way there began, 0 where there is none."""
+        oldest = [0] * len(self._addresses)
+        for connection in self.by_fd.values():
+            if connection.task is not None:
+                began = oldest[connection.endpoint]
+                if not began or connection.began_ns < began:
+                    oldest[connection.endpoint] = connection.began_ns
+        return oldest
+
+    def moved(self, endpoint: int) -> int:
+        """Return a number that changes when bytes of the bodies of an endpoint's operations move."""
+        return sum(
+            connection.moved
+            for connection in self.by_fd.values()
+            if connection.endpoint == endpoint and connection.task is not None
+        )
+
+    def stuck(self, silent: Sequence[bool], before_ns: int) -> int:
+        """Count the operations at silent endpoints that began before an instant."""
+        return sum(
+            silent[connection.endpoint] and connection.task is not None and connection.began_ns < before_ns
+            for connection in self.by_fd.values()
+        )
+
     def establish(self, connection: Connection) -> bool:
         """Go on with a connection that is not ready; True when it is. Raises OSError when it never will be."""
         failure = connection.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .balance import Balancer
+    from .health import Health
     from .messages import CheckWire
     from .pacing import Pacer
     from .policy import ErrorPolicy
@@ -41,6 +42,7 @@ class Load(NamedTuple):
     done: deque[Segment]
     balancer: Balancer
     policy: ErrorPolicy
+    health: Health
     control: Control
     pacer: Pacer | None = None
 

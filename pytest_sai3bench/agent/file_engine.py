@@ -16,6 +16,7 @@ from .balance import FAILED
 from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
 from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
 from .file_puts import FileMaker
+from .health import LEFT_OUT
 from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
 from .recorder import SECOND_NS, Recorder, series_base
@@ -38,6 +39,8 @@ _Access = tuple[Callable[..., int], Callable[[str, Payload, int], None]]
 _BUFFER_BYTES = 256 << 10
 _STACK_BYTES = 256 << 10
 _CHECK_S = 0.05
+# A lane that finds no endpoint in use asks again after this time at the earliest.
+_YIELD_NS = 1_000_000
 # After a stop, lanes that hang in a system call are left behind.
 _GRACE_NS = 1_000_000_000
 
@@ -174,6 +177,9 @@ class FileEngine:
             if load.control.check(now) and not stopped_ns:
                 stopped_ns = now
                 stop.set()
+            load.health.look(now, [0] * len(load.health.worked), lambda _endpoint: 0)
+            if load.health.gave_up:
+                stop.set()
             if stopped_ns and now - stopped_ns > _GRACE_NS:
                 break
         for lane in working:
@@ -222,13 +228,14 @@ class _Lane(threading.Thread):
 
     def _work(self) -> None:
         take, (acquire, release, _) = self._load.source.take, self._load.balancer
-        policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
+        health, worked = self._load.health, self._load.health.worked
+        end_ns, stopped = self._load.window.end_ns, self._stop_event.is_set
         record, roots, endpoints = self._recorder.record, self._roots, len(self._roots)
         pacer, due = self._load.pacer, 0
         now = monotonic_ns()
         while now < end_ns and not stopped():
-            if policy.hold_until_ns > now:
-                now = self._sleep_until(policy.hold_until_ns)
+            if health.trouble and (hold_ns := health.wait_until(now)):
+                now = self._sleep_until(hold_ns)
                 continue
             if pacer is not None:
                 due = pacer.take(now)
@@ -239,33 +246,39 @@ class _Lane(threading.Thread):
                 return
             attempt = 0
             while True:
-                endpoint = acquire(task)
-                try:
-                    size, began = self._perform(task, roots[endpoint])
-                except OSError as error:
-                    release(endpoint, FAILED)
-                    now = monotonic_ns()
-                    delay_ns = self._failed(task, endpoint, now, attempt, error)
-                    if delay_ns < 0:
+                endpoint = acquire(task) if not health.trouble else health.route(task, now)
+                step = 1
+                if endpoint >= 0:
+                    try:
+                        size, began = self._perform(task, roots[endpoint])
+                    except OSError as error:
+                        release(endpoint, FAILED)
+                        now = monotonic_ns()
+                        delay_ns = self._failed(task, endpoint, now, attempt, error)
+                    else:
+                        now = worked[endpoint] = monotonic_ns()
+                        release(endpoint, now - began)
+                        base = series_base(task[0] & KIND_MASK, endpoint, endpoints)
+                        record(base, now, now - began, size)
+                        if due:
+                            self._recorder.respond(base, size, now - due)
                         break
-                    now = self._sleep_until(now + delay_ns)
-                    if now >= end_ns or stopped():
-                        break
-                    attempt += 1
+                elif endpoint == LEFT_OUT:
+                    delay_ns = self._left_out(task, now, attempt)
                 else:
-                    now = monotonic_ns()
-                    release(endpoint, now - began)
-                    base = series_base(task[0] & KIND_MASK, endpoint, endpoints)
-                    record(base, now, now - began, size)
-                    if due:
-                        self._recorder.respond(base, size, now - due)
+                    delay_ns, step = max(health.wait_until(now) - now, _YIELD_NS), 0
+                if delay_ns < 0:
                     break
+                now = self._sleep_until(now + delay_ns)
+                if now >= end_ns or stopped():
+                    break
+                attempt += step
 
     def _await(self, pacer: Pacer, due: int, now: int) -> bool:
         """Wait until an operation is due, and as long as the policy pauses; False when it is not to begin any more."""
-        policy, end_ns, stopped = self._load.policy, self._load.window.end_ns, self._stop_event.is_set
+        health, end_ns, stopped = self._load.health, self._load.window.end_ns, self._stop_event.is_set
         paused = waited = False
-        while (until := max(due, policy.hold_until_ns)) > now and now < end_ns and not stopped():
+        while (until := max(due, health.wait_until(now))) > now and now < end_ns and not stopped():
             paused, waited = paused or until > due, True
             now = self._sleep_until(until)
         if now >= end_ns or stopped():
@@ -306,15 +319,24 @@ class _Lane(threading.Thread):
     def _failed(self, task: Task, endpoint: int, now: int, attempt: int, error: OSError) -> int:
         """Count a failure; return the delay before the next attempt in ns, -1 for none."""
         kind, text = name_error(error)
+        if kind == "missing" and not os.path.isdir(self._roots[endpoint]):
+            kind, text = "no-folder", f"the folder {self._roots[endpoint]} is gone"
         policy = self._load.policy
         if policy.forgives(kind):
             return -1
         self._recorder.fail(task[0] & KIND_MASK, endpoint, now, kind, text)
-        delay_ns = policy.failed(now, attempt, text)
-        if policy.gave_up:
+        delay_ns = policy.failed(endpoint, now, attempt, (kind, text))
+        if self._load.health.gave_up:
             # Others may be waiting for their next attempt.
             self._stop_event.set()
         return delay_ns
+
+    def _left_out(self, task: Task, now: int, attempt: int) -> int:
+        """Count an operation that cannot go to the only endpoint that has its object; returns as `_failed`."""
+        endpoint = task[4]
+        text = self._load.health.why_out(endpoint)
+        self._recorder.fail(task[0] & KIND_MASK, endpoint, now, "left-out", text)
+        return self._load.policy.retry(now, attempt)
 
     def _sleep_until(self, until_ns: int) -> int:
         """Sleep, but not beyond the end or a stop; return the time then."""

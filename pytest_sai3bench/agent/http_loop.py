@@ -10,8 +10,9 @@ from time import monotonic_ns, time
 from typing import TYPE_CHECKING
 
 from .balance import FAILED
-from .connection import CONNECTING, IDLE, ConnectionFailed, name_error
+from .connection import CONNECTING, ConnectionFailed, name_error
 from .connections import Connections
+from .health import LEFT_OUT, NOWHERE
 from .large import RANGE, is_part, operation_of
 from .messages import GET, LIST, PUT
 from .outgoing import Outgoing
@@ -70,6 +71,7 @@ class HttpLoop:
         self._view = memoryview(self._buffer)
         self._waiting = Waiting()
         self._busy = 0
+        self._lent = self._surplus = 0
         self._cut_off = 0
 
     def open(self) -> None:
@@ -97,6 +99,8 @@ class HttpLoop:
         self._take = load.source.take
         self._acquire, self._release, _ = load.balancer
         self._policy = load.policy
+        self._health = load.health
+        self._worked = load.health.worked
         self._recorder = Recorder(load.window, load.done)
         self._record = self._recorder.record
         self._transfers.record_in(self._recorder)
@@ -104,6 +108,7 @@ class HttpLoop:
         self._end_ns = load.window.end_ns
         self._stop_ns = 0
         self._busy = self._lanes
+        self._lent = self._surplus = 0
         self._cut_off = 0
         now = monotonic_ns()
         for _ in range(self._lanes):
@@ -160,8 +165,7 @@ class HttpLoop:
             self._begin(self._transfers.pop(), 0, connection)
             return
         if now < self._end_ns:
-            if self._policy.hold_until_ns > now or self._policy.gave_up:
-                self._pause(connection)
+            if (self._health.trouble or self._surplus) and self._detained(connection, now):
                 return
             if self._pacer is not None:
                 self._next_due(self._pacer, connection, now)
@@ -196,7 +200,7 @@ class HttpLoop:
     def _call_lanes(self) -> None:
         """Let lanes that have ended, or wait to begin something, take requests of operations under way."""
         while self._ready:
-            if self._busy < self._lanes:
+            if self._busy < self._lanes + self._lent:
                 self._busy += 1
             elif (wait := self._waiting.take_last()) is None:
                 return
@@ -210,7 +214,11 @@ class HttpLoop:
         self._busy -= 1
 
     def _begin(self, task: Task, attempt: int, connection: Connection | None, due: int = 0) -> None:
-        endpoint = self._acquire(task)
+        endpoint = self._acquire(task) if not self._health.trouble else self._route(task, attempt, due)
+        if endpoint < 0:
+            if connection is not None:
+                self._rest(connection)
+            return
         if connection is None or connection.endpoint != endpoint:
             if connection is not None:
                 self._rest(connection)
@@ -245,24 +253,45 @@ class HttpLoop:
         except OSError as error:
             self._unsent(connection, error)
 
-    def _pause(self, connection: Connection | None) -> None:
-        if connection is not None:
-            self._rest(connection)
-        if self._policy.gave_up:
-            self._busy -= 1
-        else:
-            self._waiting.put(self._policy.hold_until_ns)
+    def _detained(self, connection: Connection | None, now: int) -> bool:
+        """Keep a lane from its next operation: for good when it is one too many, or until an endpoint is in use."""
+        if self._lent and connection is not None and self._health.silent()[connection.endpoint]:
+            # An answer came after all; what was lent for it is given back at once.
+            self._lent -= 1
+            self._surplus += 1
+        if self._surplus or self._health.gave_up:
+            self._surplus -= bool(self._surplus)
+            self._retire(connection)
+            return True
+        until = self._health.wait_until(now)
+        if until:
+            if connection is not None:
+                self._rest(connection)
+            self._waiting.put(until)
+        return bool(until)
+
+    def _route(self, task: Task, attempt: int, due: int) -> int:
+        """Return the endpoint for an operation while some are left out; negative when it is not to be sent now."""
+        now = monotonic_ns()
+        endpoint = self._health.route(task, now)
+        if endpoint == NOWHERE:
+            self._waiting.put(self._health.wait_until(now), task, attempt, due)
+        elif endpoint == LEFT_OUT:
+            why = self._health.why_out(task[4])
+            self._recorder.fail(operation_of(task[0]), task[4], now, "left-out", why)
+            self._try_later(task, attempt, due, now, self._policy.retry(now, attempt))
+        return endpoint
 
     def _wake(self, now: int) -> None:
         while self._waiting and self._waiting.until() <= now:
             until, _, task, attempt, due = self._waiting.wake()
-            if now >= self._end_ns or self._policy.gave_up:
+            if now >= self._end_ns or self._health.gave_up:
                 self._miss(task, due)
                 self._next(None, now)
             elif task is not None:
                 self._begin(task, attempt, None, due)
-            elif due and self._policy.hold_until_ns > now:
-                self._waiting.put(self._policy.hold_until_ns, due_ns=due)
+            elif due and (hold := self._health.wait_until(now)):
+                self._waiting.put(hold, due_ns=due)
             elif due:
                 # After a pause it is not the generator that is late.
                 if self._pacer is not None and until == due:
@@ -394,6 +423,7 @@ class HttpLoop:
             self._record(base, now, latency_ns, size)
         if connection.due_ns:
             self._recorder.respond(base, size, now - connection.due_ns)
+        self._worked[endpoint] = now
         self._release(endpoint, latency_ns)
         connection.began_ns = 0
         if connection.close:
@@ -408,6 +438,8 @@ class HttpLoop:
         assert task is not None
         latency_ns = now - connection.began_ns
         problem = self._transfers.take(connection, now)
+        if not problem:
+            self._worked[endpoint] = now
         self._release(endpoint, FAILED if problem else latency_ns)
         if problem is not None:
             self._connections.leave(connection)
@@ -464,7 +496,10 @@ class HttpLoop:
         delay = -1
         if not self._policy.forgives(kind):
             self._recorder.fail(operation_of(task[0]), endpoint, now, kind, text)
-            delay = self._policy.failed(now, attempt, text, asked_ns)
+            delay = self._policy.failed(endpoint, now, attempt, failure, asked_ns)
+        self._try_later(task, attempt, due, now, delay)
+
+    def _try_later(self, task: Task, attempt: int, due: int, now: int, delay: int) -> None:
         # Through the queue, never by a direct call: a dead endpoint would become a recursion.
         if delay < 0:
             if is_part(task):
@@ -480,17 +515,20 @@ class HttpLoop:
         if control.check(now) and not self._stop_ns:
             self._stop_ns = now
             self._end_ns = 0
-        if now >= self._end_ns or self._policy.gave_up:
+        if now >= self._end_ns or self._health.gave_up:
             # Lanes that pause or wait for a retry have nothing to wait for any more.
             self._busy -= len(self._waiting)
             self._forget_waiting()
+        self._look(now)
+        ejected, patience_ns = self._health.ejected(), self._health.rules.suspect_ns
         overdue = self._stop_ns and now - self._stop_ns > 1_000_000_000
         if overdue:
             self._cut_off += self._transfers.give_up()
         for connection in list(self._by_fd.values()):
             task = connection.task
-            if connection.state == IDLE or task is None:
+            if task is None:
                 continue
+            age_ns = now - connection.began_ns
             if overdue:
                 self._drop(connection)
                 self._release(connection.endpoint, FAILED)
@@ -502,12 +540,33 @@ class HttpLoop:
             elif connection.state == CONNECTING and now - connection.opened_ns > self._connect_timeout_ns:
                 text = f"no connection within {self._connect_timeout_ns / 1e9:g} s"
                 self._broken(connection, TimeoutError(text))
-            elif now - connection.began_ns > (limit_ns := self._limit_ns(task)):
+            elif age_ns > (limit_ns := self._limit_ns(task)):
                 self._broken(connection, TimeoutError(f"no answer within {limit_ns / 1e9:g} s"))
+            elif ejected[connection.endpoint] and age_ns > patience_ns:
+                text = f"no answer for {age_ns / 1e9:.1f} s, the endpoint is ejected"
+                self._broken(connection, TimeoutError(text))
 
     def _limit_ns(self, task: Task) -> int:
         limit_ns: int = task[3].transfer.timeout_ns if is_part(task) else 0
         return limit_ns or self._request_timeout_ns
+
+    def _look(self, now: int) -> None:
+        """See how the endpoints are; what is stuck at a silent one holds no lane, so that the others keep their load."""
+        connections, health = self._connections, self._health
+        health.look(now, connections.oldest_ns(), connections.moved)
+        stuck = connections.stuck(health.silent(), now - health.rules.suspect_ns) if health.trouble else 0
+        change = stuck - self._lent
+        if change < 0:
+            self._surplus -= change
+        elif now < self._end_ns and not health.gave_up:
+            kept = min(change, self._surplus)
+            self._surplus -= kept
+            self._busy += change - kept
+            for _ in range(change - kept):
+                self._waiting.put(now)
+        else:
+            return
+        self._lent = stuck
 
 
 def _asked_to_wait(connection: Connection) -> int:

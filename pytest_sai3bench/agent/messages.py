@@ -94,6 +94,21 @@ class ErrorWire(TypedDict):
     sample: str
 
 
+class OutageWire(TypedDict):
+    """A time for which an endpoint was left out: ``kind`` is ``paused``, ``silent`` or ``ejected``, ``reason`` says why.
+
+    It ended when the endpoint worked again; ``ended_ns`` is -1 when it did not. ``tries`` is how often it was tried in
+    vain.
+    """
+
+    endpoint: int
+    kind: str
+    reason: str
+    began_ns: int
+    ended_ns: int
+    tries: int
+
+
 class CheckWire(TypedDict):
     """Outcome of the preflight of one endpoint; ``kind`` is empty when it is usable, ``detail`` then a note if any."""
 
@@ -147,6 +162,7 @@ class ResultWire(TypedDict):
     sections: dict[str, list[SeriesWire]]
     errors: list[ErrorWire]
     retries: int
+    outages: list[OutageWire]
     cpu_s: float
     cpu_cores: int
     max_rss_bytes: int

@@ -97,6 +97,11 @@ class Payload:
         self._unique = BLOCK_BYTES
         self._offset = 0
 
+    @property
+    def offset(self) -> int:
+        """How far the content has been made, in bytes."""
+        return self._offset
+
     def begin(self, number: int, size_bytes: int, shape: Shape = PLAIN, offset: int = 0) -> None:
         """Start with the object ``number`` of ``size_bytes`` at ``offset``, which is the border of a block."""
         self._number = number

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 from .balance import make_balancer
 from .engine import Load
 from .file_engine import FileEngine
+from .health import Health, make_rules
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .policy import ErrorPolicy
@@ -145,20 +146,23 @@ class Worker:
         measured_ns = start_ns + int(stage["warmup_s"] * 1e9)
         end_ns = measured_ns + int(stage["duration_s"] * 1e9) if workload else NEVER_NS
         self._window = window = Window(start_ns, measured_ns, end_ns, self.plan["interval_ns"])
-        policy = ErrorPolicy(
-            self.plan["errors"],
-            self._rng,
-            forgiven=self._forgiven(stage),
-            # Pauses spare a storage under load; what is to be removed is removed.
-            pauses=stage["kind"] != "cleanup",
-        )
+        endpoints = len(self.plan["endpoints"])
         balancer = make_balancer(
             self.plan["strategy"],
-            len(self.plan["endpoints"]),
+            endpoints,
             self.plan["worker"],
             threads=self.engine.threads,
             weights=self.plan["weights"],
             seed=self.plan["seed"],
+        )
+        health = Health(make_rules(self.plan["endpoint_rules"]), balancer, endpoints, start_ns)
+        policy = ErrorPolicy(
+            self.plan["errors"],
+            self._rng,
+            health,
+            forgiven=self._forgiven(stage),
+            # Pauses spare a storage under load; what is to be removed is removed.
+            pauses=stage["kind"] != "cleanup",
         )
         rate = stage["rate"]
         pacer = Pacer(make_schedule(rate, start_ns, self._pace_rng), window) if rate else None
@@ -169,7 +173,7 @@ class Worker:
         try:
             # A stop that came before the start leaves nothing to do.
             stopped = control.check(started_ns)
-            load = Load(prepared.source, window, done, balancer, policy, watch, pacer)
+            load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer)
             cut_off = 0 if stopped else self.engine.run(load)
         finally:
             gc.enable()
@@ -183,8 +187,10 @@ class Worker:
         notes = list(getattr(prepared.source, "notes", ()))
         if cut_off:
             notes.append(f"{cut_off} operations were cut off by the stop")
+        if health.outages.uncounted:
+            notes.append(f"{health.outages.uncounted} more times an endpoint was left out are not listed")
         outcome = "completed"
-        if policy.gave_up:
+        if health.gave_up:
             outcome = "gave-up"
         elif stopped:
             outcome = "aborted"
@@ -194,7 +200,7 @@ class Worker:
             "type": "result",
             "stage": prepared.number,
             "outcome": outcome,
-            "reason": policy.gave_up,
+            "reason": health.gave_up,
             "planned_start_ns": start_ns,
             "started_ns": started_ns,
             "ended_ns": ended_ns,
@@ -202,6 +208,7 @@ class Worker:
             "sections": totals.sections_wire(),
             "errors": totals.errors_wire(),
             "retries": policy.retries,
+            "outages": health.outages.to_wire(),
             "cpu_s": cpu_s,
             # An event loop is one thread. Threads spend most of their time in the kernel, on all cores.
             "cpu_cores": len(os.sched_getaffinity(0)) if self.engine.threads else 1,

@@ -15,6 +15,7 @@ from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, p
 from pytest_sai3bench.plan.model import (
     PLAIN_DATA,
     DataPlan,
+    EndpointRules,
     ErrorPolicy,
     ObjectSet,
     OperationPlan,
@@ -35,6 +36,7 @@ from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.operations import Operation
@@ -100,6 +102,7 @@ def build_plan(
                     strategy=chosen.settings.strategy,
                     strategy_origin=chosen.origins.get("strategy"),
                     weights=chosen.weights,
+                    endpoint_rules=_endpoint_rules(chosen.settings),
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     read_sink=suite.read_sink,
@@ -306,6 +309,15 @@ def _data(objects: EnsureObjects | Put) -> DataPlan:
 def _seed_of(seed: int, part: int | str) -> int:
     """Return a worker's own seed: workers that draw the same numbers would read the same objects at the same time."""
     return int.from_bytes(blake2b(f"{seed}/{part}".encode(), digest_size=4).digest(), "little")
+
+
+def _endpoint_rules(settings: MultiEndpoint) -> EndpointRules:
+    return EndpointRules(
+        failure=settings.endpoint_failure,
+        eject_after=settings.eject_after,
+        eject_time_s=settings.eject_time,
+        suspect_after_s=settings.suspect_after,
+    )
 
 
 def _policy(handling: ErrorHandling) -> ErrorPolicy:

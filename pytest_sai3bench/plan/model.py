@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 Scheme = Literal["s3", "file", "direct"]
 StageKind = Literal["prepare", "workload", "cleanup"]
+FailureMode = Literal["fail", "continue", "eject"]
 
 
 @dataclass(frozen=True)
@@ -272,6 +273,25 @@ class ErrorPolicy:
 
 
 @dataclass(frozen=True)
+class EndpointRules:
+    """What an agent does about an endpoint that fails.
+
+    ``fail`` lets its errors end the run, ``continue`` does not as long as another works, ``eject`` leaves it out for
+    ``eject_time_s`` after ``eject_after`` failures in a row. After ``suspect_after_s`` without an answer an endpoint gets
+    no more operations.
+    """
+
+    failure: FailureMode = "fail"
+    eject_after: int = 5
+    eject_time_s: float = 10.0
+    suspect_after_s: float = 1.0
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
 class SshPlan:
     """What ssh is told about a host; what is empty is left to its own configuration.
 
@@ -339,6 +359,7 @@ class WorkerPlan:
     stages: tuple[StagePlan, ...]
     errors: ErrorPolicy
     weights: tuple[float, ...] = ()
+    endpoint_rules: EndpointRules = EndpointRules()
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
     data_seed: int = 0
@@ -373,6 +394,7 @@ class WorkerPlan:
             "seed": self.seed,
             "stages": [stage.to_wire() for stage in self.stages],
             "errors": self.errors.to_wire(),
+            "endpoint_rules": self.endpoint_rules.to_wire(),
             "connect_timeout_s": self.connect_timeout_s,
             "request_timeout_s": self.request_timeout_s,
             "page_cache_mode": self.page_cache_mode,

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
-from pytest_sai3bench.suite.scalars import Endpoints, Strategy
+from pytest_sai3bench.suite.scalars import (
+    EndpointFailure,
+    Endpoints,
+    PositiveCount,
+    PositiveDuration,
+    Strategy,
+)
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.uris import ParsedUri, parse_uri
 from pytest_sai3bench.suite.weights import Weights
@@ -80,6 +86,39 @@ class MultiEndpoint(Section):
         description=(
             f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All must show the same objects. "
             "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
+        ),
+    )
+
+    endpoint_failure: EndpointFailure = Field(
+        default="fail",
+        description=(
+            "fail, continue or eject. "
+            "What becomes of the run when an endpoint fails: its errors may end it (`fail`), or may not while another "
+            "endpoint works (`continue`); `eject` also leaves the endpoint out for a time. See "
+            "[failing endpoints](../explanation/failing-endpoints.md)."
+        ),
+    )
+    eject_time: PositiveDuration = Field(
+        default=10.0,
+        description=(
+            "how long an endpoint is left out, such as 10s. "
+            "Then one operation tries whether it works. Also for endpoints that are silent, whatever `endpoint_failure` is."
+        ),
+    )
+    eject_after: PositiveCount = Field(
+        default=5,
+        description=(
+            "the number of failures in a row that ejects an endpoint. "
+            "Only with `endpoint_failure: eject`. Failed connections, time limits, answers that are none and 5xx count; "
+            "a missing object does not."
+        ),
+    )
+    suspect_after: PositiveDuration = Field(
+        default=1.0,
+        description=(
+            "the time after which an endpoint counts as silent, such as 1s. "
+            "It gets no operations while it has not answered for so long, or for twice as long as it ever was silent "
+            "before, and others have not fallen silent with it."
         ),
     )
 

@@ -15,15 +15,17 @@ class ErrorHandling(Section):
         default=100,
         description=(
             "the number of errors that ends the workload. "
-            "For each worker process and phase, the warm-up included. Reaching it fails the run."
+            "For each worker process and phase, the warm-up included. Reaching it fails the run. With "
+            "`endpoint_failure: continue` or `eject` only errors in a row count, while no endpoint works."
         ),
     )
     error_rate_threshold: NonNegative = Field(
-        default=5.0, description="errors per second from which agents pause. Each worker process for itself."
+        default=5.0,
+        description="errors per second from which an endpoint is left alone. Each worker process and endpoint for itself; sai3-bench adds up all endpoints.",
     )
     backoff_duration: Duration = Field(
         default=5.0,
-        description="the length of a pause, such as 5s. No operation begins during it. With `retry_on_error` it is as long as the server's `Retry-After`, if that is longer.",
+        description="the length of a pause, such as 5s. No operation is sent to the endpoint during it; the others go on. With `retry_on_error` it is as long as the server's `Retry-After`, if that is longer.",
     )
     error_rate_window: PositiveDuration = Field(
         default=1.0, description="the time over which the rate is taken. A bare number is seconds."

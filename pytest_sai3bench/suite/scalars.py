@@ -197,6 +197,10 @@ Addressing = Annotated[
     Literal["auto", "path", "virtual"],
     _choice("addressing", {"auto": "auto", "path": "path", "virtual": "virtual"}),
 ]
+EndpointFailure = Annotated[
+    Literal["fail", "continue", "eject"],
+    _choice("endpoint failure", {word: word for word in ("fail", "continue", "eject")}),
+]
 CleanupMode = Annotated[
     Literal["strict", "tolerant", "best_effort"],
     _choice(

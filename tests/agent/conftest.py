@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections import Counter, deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from random import Random
 from time import monotonic_ns
@@ -15,6 +15,7 @@ import pytest
 
 from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.engine import Load
+from pytest_sai3bench.agent.health import Health, make_rules
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.agent.pacing import Pacer, make_schedule
@@ -39,6 +40,8 @@ KEYS = Credentials("access", "secret", "us-east-1")
 SIZE = model.SizePlan("fixed", 1000, 1000)
 # No answer in a test may take longer; nothing waits for it when all is well.
 PATIENCE_S = 20.0
+# Tests that are not about silence are not to see any, however busy the machine is.
+PATIENT = model.EndpointRules(suspect_after_s=PATIENCE_S)
 
 
 class Reins:
@@ -244,11 +247,22 @@ class ScriptedServer:
         self._threads: list[threading.Thread] = []
         self._socks: list[socket.socket] = []
         self._connections = 0
-        self.addresses: list[tuple[str, int]] = []
-        for endpoint in range(endpoints):
-            listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-            self.addresses.append(listener.getsockname())
+        self._listeners = [socket.create_server(("127.0.0.1", 0), backlog=512) for _ in range(endpoints)]
+        self.addresses: list[tuple[str, int]] = [listener.getsockname() for listener in self._listeners]
+        for endpoint, listener in enumerate(self._listeners):
             self._start(self._accept, listener, endpoint)
+
+    def refuse(self, endpoint: int) -> None:
+        """Take no more connections at an endpoint; harmless when it does not."""
+        listener = self._listeners[endpoint]
+        with suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+    def listen(self, endpoint: int) -> None:
+        """Take connections again at an endpoint that refused them."""
+        listener = self._listeners[endpoint] = socket.create_server(self.addresses[endpoint], backlog=512)
+        self._start(self._accept, listener, endpoint)
 
     def close(self) -> None:
         """End every connection and thread."""
@@ -355,6 +369,7 @@ class LoopRun:
 
     reins: Reins
     policy: ErrorPolicy
+    health: Health
     cut_off: int
     wall_s: float
     began_ns: int
@@ -379,6 +394,7 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             loop: HttpLoop | None = None,
             rate: model.RatePlan | None = None,
             duration_ns: int = NEVER_NS,
+            endpoint_rules: model.EndpointRules = PATIENT,
         ) -> LoopRun:
             places = list(addresses)
             if loop is None:
@@ -389,7 +405,6 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             reins = Reins(len(places), stop_when)
             # Without pauses, unless a test is about them.
             rules = errors or model.ErrorPolicy(max_total_errors=1 << 30, error_rate_threshold=1e9)
-            policy = ErrorPolicy(rules.to_wire(), Random(1))
             balancer, in_flight = make_balancer(strategy, len(places), 0, threads=False), Counter[int]()
 
             def acquire(task: Task) -> int:
@@ -402,16 +417,19 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
                 balancer.release(endpoint, latency_ns)
 
             counted = Balancer(acquire, release, balancer.choose_among)
+            health = Health(make_rules(endpoint_rules.to_wire()), counted, len(places), began_ns)
+            policy = ErrorPolicy(rules.to_wire(), Random(1), health)
             window = Window(began_ns, began_ns, min(end_ns, began_ns + duration_ns))
             pacer = Pacer(make_schedule(rate.to_wire(), began_ns, Random(1)), window) if rate else None
-            cut_off = loop.run(Load(Listed(tasks), window, reins.done, counted, policy, reins, pacer))
+            load = Load(Listed(tasks), window, reins.done, counted, policy, health, reins, pacer)
+            cut_off = loop.run(load)
             ended_ns = monotonic_ns()
             reins.check(0)
             # However an operation ended, its endpoint is no longer busy with it.
             assert set(in_flight.values()) <= {0}
             if pacer:
                 pacer.close(ended_ns)
-            return LoopRun(reins, policy, cut_off, (ended_ns - began_ns) / 1e9, began_ns, pacer)
+            return LoopRun(reins, policy, health, cut_off, (ended_ns - began_ns) / 1e9, began_ns, pacer)
 
         yield run
 

@@ -268,7 +268,7 @@ def test_too_many_errors_end_the_run_with_the_reason(
     run = run_loop(server.addresses, ((GET, "key", 0) for _ in range(10_000)), lanes=4, errors=rules)
 
     text = '30 errors (error_handling.max_total_errors); the last: 503 SlowDown: Reduce your "request rate".'
-    assert run.policy.gave_up == text
+    assert run.health.gave_up == text
     # Those that were on their way when it gave up are counted, too.
     assert 30 <= len(server.requests) <= 33
     assert run.reins.errors()[0][3] == len(server.requests)
@@ -288,7 +288,7 @@ def test_giving_up_does_not_wait_for_pauses_and_retries(
 
     run = run_loop(server.addresses, ((GET, "key", 0) for _ in range(100)), lanes=8, errors=rules)
 
-    assert run.policy.gave_up
+    assert run.health.gave_up
     assert len(server.requests) == 8
 
 

@@ -106,6 +106,7 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "sections": sections_wire(seen),
         "errors": list(errors),
         "retries": 0,
+        "outages": [],
         "cpu_s": 1.5,
         "max_rss_bytes": 1000,
         "cpu_cores": 1,

@@ -100,6 +100,22 @@ VALUES = [
         "distributed.agents[0].multi_endpoint.endpoints: no endpoints here, nor for all agents: expected 1 to 256 URIs",
     ),
     (
+        "multi_endpoint: {endpoint_failure: ejct, endpoints: [file:///a/]}",
+        "multi_endpoint.endpoint_failure: unknown endpoint failure 'ejct', did you mean 'eject'? expected one of fail, continue, eject",
+    ),
+    (
+        "multi_endpoint: {eject_time: 0s, endpoints: [file:///a/]}",
+        "multi_endpoint.eject_time: too small: expected more than 0",
+    ),
+    (
+        "multi_endpoint: {eject_after: 0, endpoints: [file:///a/]}",
+        "multi_endpoint.eject_after: too small: expected at least 1",
+    ),
+    (
+        "multi_endpoint: {suspect_after: soon, endpoints: [file:///a/]}",
+        "multi_endpoint.suspect_after: 'soon' is not a duration: expected a number of seconds or text such as 500ms, 60s, 1h 30m",
+    ),
+    (
         "multi_endpoint: {endpoints: file:///a/}",
         "multi_endpoint.endpoints: expected a list of URIs, found 'file:///a/'",
     ),
@@ -309,11 +325,11 @@ VALUES = [
     ),
     (
         "error_handling: {error_rate_threshold: a}",
-        "error_handling.error_rate_threshold: 'a' cannot stand here: expected errors per second from which agents pause",
+        "error_handling.error_rate_threshold: 'a' cannot stand here: expected errors per second from which an endpoint is left alone",
     ),
     (
         "error_handling: {error_rate_threshold: .inf}",
-        "error_handling.error_rate_threshold: inf cannot stand here: expected errors per second from which agents pause",
+        "error_handling.error_rate_threshold: inf cannot stand here: expected errors per second from which an endpoint is left alone",
     ),
     (
         "error_handling: {retry_jitter_factor: -0.5}",
