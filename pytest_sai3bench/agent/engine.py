@@ -17,6 +17,15 @@ if TYPE_CHECKING:
     from .sources import Task
 
 
+class OperationFailed(OSError):
+    """An operation without success that says itself how reports call it: ``kind`` and ``text``."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+
+
 class Source(Protocol):
     """Where operations come from; may be called from many threads."""
 
@@ -52,12 +61,13 @@ class Engine(Protocol):
 
     Names and keys are relative to an endpoint and in the form that the engine itself yields (percent-encoded for S3).
     `RequestFailed` is raised where the storage does not answer as it should. ``times_first_byte`` says whether it knows
-    when the first byte of a get arrived.
+    when the first byte of a get arrived, ``cpu_cores`` how many cores one worker can keep busy.
     """
 
     read_sink: str
     threads: bool
     times_first_byte: bool
+    cpu_cores: int
 
     def check(self, *, write: bool) -> list[CheckWire]:
         """Try every endpoint; ``write`` asks whether objects can be made, too."""

@@ -7,28 +7,25 @@ neither may hold up the other lanes.
 from __future__ import annotations
 
 import os
-import threading
 from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
-from .balance import FAILED
 from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
 from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
 from .file_puts import FileMaker
-from .health import LEFT_OUT
+from .lanes import Lane, Lanes
 from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
-from .recorder import SECOND_NS, Recorder, series_base
 from .s3_client import RequestFailed
 from .verification import Check, WrongContentError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     from .engine import Load
     from .messages import CheckWire
-    from .pacing import Pacer
     from .payload import Pool, Shape
     from .recorder import Window
     from .sources import Task
@@ -38,11 +35,6 @@ _Access = tuple[Callable[..., int], Callable[[str, Payload, int], None]]
 
 _BUFFER_BYTES = 256 << 10
 _STACK_BYTES = 256 << 10
-_CHECK_S = 0.05
-# A lane that finds no endpoint in use asks again after this time at the earliest.
-_YIELD_NS = 1_000_000
-# After a stop, lanes that hang in a system call are left behind.
-_GRACE_NS = 1_000_000_000
 
 
 class FileEngine:
@@ -50,6 +42,8 @@ class FileEngine:
 
     threads = True
     times_first_byte = False
+    # Threads spend most of their time in the kernel, on all cores.
+    cpu_cores = len(os.sched_getaffinity(0))
 
     def __init__(self, plan: dict[str, Any]) -> None:
         self._plan = plan
@@ -60,7 +54,7 @@ class FileEngine:
         self._made: list[str] = []
         self._maker = FileMaker()
         self._pool: Pool | None = None
-        self._lanes: list[_Lane] = []
+        self._lanes = Lanes(plan["lanes"], stack_bytes=_STACK_BYTES)
 
     def check(self, *, write: bool) -> list[CheckWire]:
         """See `Engine.check`."""
@@ -136,27 +130,14 @@ class FileEngine:
             self._pool = make_pool(self._plan)
 
     def settled(self, window: Window, now_ns: int) -> int:
-        """See `Engine.settled`: lanes hand over when they come round; one that hangs keeps what it has."""
-        held = (lane.held_interval() for lane in self._lanes)
-        # A lane may have looked at the clock, and not yet counted: that takes it no second.
-        return min([window.interval(now_ns - SECOND_NS), *(each for each in held if each is not None)])
+        """See `Engine.settled`."""
+        return self._lanes.settled(window, now_ns)
 
     def run(self, load: Load) -> int:
         """See `Engine.run`."""
-        assert self._pool is not None
-        stop = threading.Event()
-        self._lanes = lanes = [
-            _Lane(self._roots, self._pool, load, stop, self._access()) for _ in range(self._plan["lanes"])
-        ]
-        before = threading.stack_size(_STACK_BYTES)
-        try:
-            for lane in lanes:
-                lane.start()
-            return self._oversee(lanes, load, stop)
-        finally:
-            threading.stack_size(before)
-            stop.set()
-            self._lanes = []
+        roots, pool = self._roots, self._pool
+        assert pool is not None
+        return self._lanes.run(lambda stop: _FileLane(roots, pool, load, stop, self._access()), load)
 
     def _access(self) -> _Access:
         """Return how one lane reads and writes files, with a buffer of its own."""
@@ -168,131 +149,24 @@ class FileEngine:
         read = partial(read_file, buffer=make_buffer(_BUFFER_BYTES))
         return partial(read, advice=self._advice) if self._advice else read, write
 
-    @staticmethod
-    def _oversee(lanes: list[_Lane], load: Load, stop: threading.Event) -> int:
-        stopped_ns = 0
-        while working := [lane for lane in lanes if lane.is_alive()]:
-            working[0].join(_CHECK_S)
-            now = monotonic_ns()
-            if load.control.check(now) and not stopped_ns:
-                stopped_ns = now
-                stop.set()
-            load.health.look(now, [0] * len(load.health.worked), lambda _endpoint: 0)
-            if load.health.gave_up:
-                stop.set()
-            if stopped_ns and now - stopped_ns > _GRACE_NS:
-                break
-        for lane in working:
-            lane.leave_behind()
-        for lane in lanes:
-            if lane.failure is not None:
-                raise lane.failure
-        return len(working)
-
     def close(self) -> None:
         """Remove what a stop left unfinished; files are open only during an operation."""
         self._maker.remove_unfinished()
 
 
-class _Lane(threading.Thread):
-    """One operation after another, until there is none left."""
-
+class _FileLane(Lane):
     def __init__(
         self, roots: list[str], pool: Pool, load: Load, stop: threading.Event, access: _Access
     ) -> None:
-        super().__init__(daemon=True)
+        super().__init__(load, stop, len(roots))
         self._roots = roots
-        self._load = load
-        self._stop_event = stop
         self._read, self._write = access
         self._payload = Payload(pool)
-        self._recorder = Recorder(load.window, load.done)
-        self.failure: Exception | None = None
 
-    def run(self) -> None:
-        """Work until nothing is left to do; ``failure`` is an error that is not the storage's."""
-        try:
-            self._work()
-        except Exception as error:  # noqa: BLE001 - raised again by the engine
-            self.failure = error
-            self._stop_event.set()
-        self._recorder.flush()
-
-    def held_interval(self) -> int | None:
-        """See `Recorder.held_interval`."""
-        return self._recorder.held_interval()
-
-    def leave_behind(self) -> None:
-        """Hand over what a lane that hangs in a system call has counted: it cannot do so itself."""
-        self._recorder.flush()
-
-    def _work(self) -> None:
-        take, (acquire, release, _) = self._load.source.take, self._load.balancer
-        health, worked = self._load.health, self._load.health.worked
-        end_ns, stopped = self._load.window.end_ns, self._stop_event.is_set
-        record, roots, endpoints = self._recorder.record, self._roots, len(self._roots)
-        pacer, due = self._load.pacer, 0
-        now = monotonic_ns()
-        while now < end_ns and not stopped():
-            if health.trouble and (hold_ns := health.wait_until(now)):
-                now = self._sleep_until(hold_ns)
-                continue
-            if pacer is not None:
-                due = pacer.take(now)
-                if not self._await(pacer, due, now):
-                    return
-            task = take()
-            if task is None:
-                return
-            attempt = 0
-            while True:
-                endpoint = acquire(task) if not health.trouble else health.route(task, now)
-                step = 1
-                if endpoint >= 0:
-                    try:
-                        size, began = self._perform(task, roots[endpoint])
-                    except OSError as error:
-                        release(endpoint, FAILED)
-                        now = monotonic_ns()
-                        delay_ns = self._failed(task, endpoint, now, attempt, error)
-                    else:
-                        now = worked[endpoint] = monotonic_ns()
-                        release(endpoint, now - began)
-                        base = series_base(task[0] & KIND_MASK, endpoint, endpoints)
-                        record(base, now, now - began, size)
-                        if due:
-                            self._recorder.respond(base, size, now - due)
-                        break
-                elif endpoint == LEFT_OUT:
-                    delay_ns = self._left_out(task, now, attempt)
-                else:
-                    delay_ns, step = max(health.wait_until(now) - now, _YIELD_NS), 0
-                if delay_ns < 0:
-                    break
-                now = self._sleep_until(now + delay_ns)
-                if now >= end_ns or stopped():
-                    break
-                attempt += step
-
-    def _await(self, pacer: Pacer, due: int, now: int) -> bool:
-        """Wait until an operation is due, and as long as the policy pauses; False when it is not to begin any more."""
-        health, end_ns, stopped = self._load.health, self._load.window.end_ns, self._stop_event.is_set
-        paused = waited = False
-        while (until := max(due, health.wait_until(now))) > now and now < end_ns and not stopped():
-            paused, waited = paused or until > due, True
-            now = self._sleep_until(until)
-        if now >= end_ns or stopped():
-            pacer.miss(due, now)
-            return False
-        # After a pause it is not the generator that is late.
-        if waited and not paused:
-            pacer.began(due, now)
-        return True
-
-    def _perform(self, task: Task, root: str) -> tuple[int, int]:
-        """Carry the operation out; return bytes moved and the instant at which it began."""
+    def perform(self, task: Task, endpoint: int) -> tuple[int, int]:
+        """See `Lane.perform`."""
         op, key, size, shape, _ = task
-        path = root + key
+        path = self._roots[endpoint] + key
         if op & KIND_MASK == PUT:
             self._payload.begin(object_number(key), size, shape or PLAIN)
         began = monotonic_ns()
@@ -305,7 +179,7 @@ class _Lane(threading.Thread):
         elif op == DELETE:
             os.unlink(path)
         elif op == LIST:
-            for _ in list_files(root, key, recursive=True):
+            for _ in list_files(self._roots[endpoint], key, recursive=True):
                 pass
         return size, began
 
@@ -316,30 +190,9 @@ class _Lane(threading.Thread):
             raise WrongContentError(*problem)
         return size
 
-    def _failed(self, task: Task, endpoint: int, now: int, attempt: int, error: OSError) -> int:
-        """Count a failure; return the delay before the next attempt in ns, -1 for none."""
+    def name_error(self, error: OSError, endpoint: int) -> tuple[str, str]:
+        """See `Lane.name_error`."""
         kind, text = name_error(error)
         if kind == "missing" and not os.path.isdir(self._roots[endpoint]):
             kind, text = "no-folder", f"the folder {self._roots[endpoint]} is gone"
-        policy = self._load.policy
-        if policy.forgives(kind):
-            return -1
-        self._recorder.fail(task[0] & KIND_MASK, endpoint, now, kind, text)
-        delay_ns = policy.failed(endpoint, now, attempt, (kind, text))
-        if self._load.health.gave_up:
-            # Others may be waiting for their next attempt.
-            self._stop_event.set()
-        return delay_ns
-
-    def _left_out(self, task: Task, now: int, attempt: int) -> int:
-        """Count an operation that cannot go to the only endpoint that has its object; returns as `_failed`."""
-        endpoint = task[4]
-        text = self._load.health.why_out(endpoint)
-        self._recorder.fail(task[0] & KIND_MASK, endpoint, now, "left-out", text)
-        return self._load.policy.retry(now, attempt)
-
-    def _sleep_until(self, until_ns: int) -> int:
-        """Sleep, but not beyond the end or a stop; return the time then."""
-        until_ns = min(until_ns, self._load.window.end_ns)
-        self._stop_event.wait(max(0, until_ns - monotonic_ns()) / 1e9)
-        return monotonic_ns()
+        return kind, text

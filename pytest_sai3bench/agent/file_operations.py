@@ -7,8 +7,8 @@ import os
 from mmap import mmap
 from typing import TYPE_CHECKING
 
+from .engine import OperationFailed
 from .file_puts import TEMPORARY
-from .verification import WrongContentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ _KINDS = {
 
 def name_error(error: OSError) -> tuple[str, str]:
     """Return kind and text of a failed system call."""
-    if isinstance(error, WrongContentError):
+    if isinstance(error, OperationFailed):
         return error.kind, error.text
     code = error.errno or 0
     kind = _KINDS.get(code) or errno.errorcode.get(code, "io-error").lower()

@@ -23,6 +23,14 @@ _BUFFER_BYTES = 64 << 10
 # How a server of TLS answers to what is none: a record of the type alert.
 _TLS_ALERT = b"\x15\x03"
 
+# Failure kinds by the code of S3's answer.
+CAUSES = {
+    "SignatureDoesNotMatch": "bad-secret",
+    "InvalidAccessKeyId": "unknown-key",
+    "NoSuchBucket": "no-bucket",
+    "AccessDenied": "denied",
+}
+
 
 class RequestFailed(OSError):
     """A request that got no useful answer; ``kind`` is one of the failure kinds of `messages`.
@@ -170,13 +178,7 @@ class S3Client:
             raise RequestFailed("redirected", text, region)
         if code == "AuthorizationHeaderMalformed" and region:
             raise RequestFailed("wrong-region", f"{shown.rstrip('.')}; the region is {region}", region)
-        kinds = {
-            "SignatureDoesNotMatch": "bad-secret",
-            "InvalidAccessKeyId": "unknown-key",
-            "NoSuchBucket": "no-bucket",
-            "AccessDenied": "denied",
-        }
-        raise RequestFailed(kinds.get(code, "denied" if answer.status == 403 else "other"), shown)
+        raise RequestFailed(CAUSES.get(code, "denied" if answer.status == 403 else "other"), shown)
 
     def _sent_on_to(self, answer: Answer) -> str:
         """Return the server that a redirection names, without the bucket in front of it."""

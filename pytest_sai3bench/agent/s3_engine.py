@@ -31,6 +31,8 @@ class S3Engine:
 
     threads = False
     times_first_byte = True
+    # An event loop is one thread.
+    cpu_cores = 1
 
     def __init__(
         self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None

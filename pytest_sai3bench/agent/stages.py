@@ -10,6 +10,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .balance import make_balancer
+from .boto3_engine import Boto3Engine
 from .engine import Load
 from .file_engine import FileEngine
 from .health import Health, make_rules
@@ -57,8 +58,7 @@ class Worker:
         self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
         # Apart from the other: how fast operations are drawn must not change the instants.
         self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
-        scheme = plan["endpoints"][0]["scheme"]
-        self.engine: Engine = S3Engine(plan, credentials, tls) if scheme == "s3" else FileEngine(plan)
+        self.engine = _make_engine(plan, credentials, tls)
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
@@ -210,10 +210,10 @@ class Worker:
             "retries": policy.retries,
             "outages": health.outages.to_wire(),
             "cpu_s": cpu_s,
-            # An event loop is one thread. Threads spend most of their time in the kernel, on all cores.
-            "cpu_cores": len(os.sched_getaffinity(0)) if self.engine.threads else 1,
+            "cpu_cores": self.engine.cpu_cores,
             "max_rss_bytes": _peak_memory(),
             "read_sink": self.engine.read_sink,
+            "engine": self.plan["engine"],
             "notes": notes,
             "pacing": pacer.to_wire() if pacer else None,
             "cpu_share": watch.cpu_share,
@@ -241,6 +241,12 @@ class Worker:
             # While they were cleaning up, their objects may have been in our folders.
             self.engine.remove_folders()
         self.engine.close()
+
+
+def _make_engine(plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None) -> Engine:
+    if plan["endpoints"][0]["scheme"] != "s3":
+        return FileEngine(plan)
+    return (Boto3Engine if plan["engine"] == "boto3" else S3Engine)(plan, credentials, tls)
 
 
 def _cpu_s() -> float:

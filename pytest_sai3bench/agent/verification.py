@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .engine import OperationFailed
 from .payload import BLOCK_BYTES, CHUNK_BYTES, STAMP_BYTES, object_number
 
 if TYPE_CHECKING:
@@ -12,13 +13,8 @@ if TYPE_CHECKING:
 CORRUPT, TRUNCATED, WRONG_OBJECT = "corrupt", "truncated", "wrong-object"
 
 
-class WrongContentError(OSError):
-    """A file that holds something else than was written; ``kind`` is one of the three above."""
-
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
-        self.text = text
+class WrongContentError(OperationFailed):
+    """An object that holds something else than was written; ``kind`` is one of the three above."""
 
 
 class Check:

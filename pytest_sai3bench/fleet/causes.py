@@ -33,6 +33,7 @@ _REMEDIES = {
     "not-writable": "The suite writes: make the folder writable for the user that runs the agent.",
     "no-match": "Correct the path, or let prepare make the objects (prepare.ensure_objects).",
     "unverifiable": "Let the path match objects of prepare.ensure_objects only (data/prepared-*), or do not verify.",
+    "no-boto3": "Install it for that Python (pip install boto3), or remove engine: boto3.",
     "old-python": "Agents need Python 3.9 or newer.",
     "internal": "This is a bug in pytest-sai3bench: please report it with this text.",
 }

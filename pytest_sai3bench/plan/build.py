@@ -11,6 +11,7 @@ from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.certificates import plan_tls
 from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints, unite
+from pytest_sai3bench.plan.engines import check_engine
 from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, plan_host
 from pytest_sai3bench.plan.model import (
     PLAIN_DATA,
@@ -28,7 +29,6 @@ from pytest_sai3bench.plan.model import (
 )
 from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
-from pytest_sai3bench.plan.read_sink import check_read_sink
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
@@ -106,6 +106,7 @@ def build_plan(
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     read_sink=suite.read_sink,
+                    engine=suite.engine,
                     seed=_seed_of(suite.seed, worker),
                     data_seed=_seed_of(suite.seed, "data"),
                     stages=stages,
@@ -126,7 +127,7 @@ def build_plan(
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += check_hosts(loaded, workers)
     problems += _mixed_accounts(loaded, plan)
-    problems += check_read_sink(loaded, plan)
+    problems += check_engine(loaded, plan)
     _raise_for(problems)
     return replace(plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, wanted)))
 

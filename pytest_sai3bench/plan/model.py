@@ -341,8 +341,8 @@ class WorkerPlan:
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
-    over HTTP. ``env`` holds variables of the agent's environment, which may be secret.
-    Reports are cut every ``interval_s`` seconds.
+    over HTTP, ``engine`` what makes the load on ``s3``. ``env`` holds variables of the agent's environment, which may be
+    secret. Reports are cut every ``interval_s`` seconds.
 
     All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
     from ``data_seed``, which all workers share.
@@ -367,6 +367,7 @@ class WorkerPlan:
     processes: int = 1
     page_cache_mode: str = ""
     read_sink: Literal["auto", "copy", "discard"] = "auto"
+    engine: Literal["default", "boto3"] = "default"
     strategy_origin: Origin | None = None
     host: HostPlan = HostPlan()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -399,6 +400,7 @@ class WorkerPlan:
             "request_timeout_s": self.request_timeout_s,
             "page_cache_mode": self.page_cache_mode,
             "read_sink": self.read_sink,
+            "engine": self.engine,
             "data_seed": self.data_seed,
             "process": self.process,
             "interval_ns": round(self.interval_s * 1e9),
@@ -444,7 +446,9 @@ class RunPlan:
     @property
     def times_first_byte(self) -> bool:
         """Whether somewhere the time to the first byte of a get is measured."""
-        return any(endpoint.scheme == "s3" for endpoint in self.endpoints)
+        return any(
+            worker.engine == "default" and worker.endpoints[0].scheme == "s3" for worker in self.workers
+        )
 
     def to_document(self) -> dict[str, Any]:
         """Return the plan as builtins for the results: of the agents' environments only the names."""

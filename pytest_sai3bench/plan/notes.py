@@ -34,6 +34,8 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
             )
     if plan.tls is not None and not plan.tls.verify:
         yield "certificates of servers are not verified (tls.verify: false): anyone could answer in their place"
+    if any(worker.engine == "boto3" for worker in plan.workers):
+        yield "engine: boto3 is the reference for what a storage answers: how fast it goes is up to the client"
     yield from _uneven_load(plan)
 
 

@@ -258,6 +258,7 @@ AGENT_STATS = Table[AgentPart](
             "what became of bodies: `copy`, `discard` or `direct`",
             lambda report: report.read_sink,
         ),
+        _report("engine", "what made the load: `default`, or `boto3`", lambda report: report.engine),
         _report("reason", "why it did not complete", lambda report: report.reason),
     ),
 )

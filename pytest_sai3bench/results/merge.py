@@ -144,6 +144,7 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         start_lag_s=max((pacing["longest_lag_ns"] for pacing in pacings), default=0) / NS_PER_S,
         start_lag_p99_s=_lags(pacings).percentile_ns(99) / NS_PER_S,
         endpoints=_distinct(uri for worker in workers for uri in worker.endpoints),
+        engine="/".join(_distinct(result["engine"] for result in results)),
         longest_pause_s=max((result["longest_pause_ns"] for result in results), default=0) / NS_PER_S,
     )
 

@@ -110,7 +110,8 @@ class AgentReport:
     ``cpu_s`` is user and system time of its ``workers`` processes, ``worker_cpu`` the share of a core that each of them
     used in the window. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
     ``lanes`` is their concurrency, ``endpoints`` are the URIs that it drives. ``outcome`` is one of
-    `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent.
+    `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent. ``engine`` is ``default`` or
+    ``boto3``, the reference.
 
     ``longest_pause_s`` is the longest time for which a worker did not come round to look after itself; it means to do
     so every 50 ms. Under a rate, ``due_starts`` operations were due in the window; of these ``late_starts`` had to wait for a lane, and
@@ -144,6 +145,7 @@ class AgentReport:
     start_lag_p99_s: float = 0.0
     longest_pause_s: float = 0.0
     endpoints: tuple[str, ...] = ()
+    engine: str = "default"
 
     @property
     def cpu_load(self) -> float:

@@ -53,7 +53,6 @@ _KEYS = {
     "distributed_env": _later(),
     "dynamic_put_pool": _later(False),
     "enable_metadata_cache": _later(),
-    "engine": _refused("default"),
     "force_overwrite": _never(),
     "namespace": _refused("shared"),
     "objects": _never(),

@@ -20,6 +20,7 @@ from pytest_sai3bench.suite.scalars import (
     Base,
     Count,
     Duration,
+    EngineName,
     Marker,
     Name,
     PageCacheMode,
@@ -103,6 +104,14 @@ class Suite(Section):
         description=(
             "how gets read large objects in parts, unless they say so themselves. "
             "Has no effect on files. In sai3-bench it has an effect on Google Cloud Storage only."
+        ),
+    )
+    engine: EngineName = Field(
+        default="default",
+        description=(
+            "default or boto3. "
+            "What makes the load on `s3://`. `boto3` is slow: a reference to check the default engine against. The "
+            "agent's host then needs boto3. sai3-bench has no such key."
         ),
     )
     io_rate: IoRate | None = Field(

@@ -223,6 +223,9 @@ ReadSink = Annotated[
     Literal["auto", "copy", "discard"],
     _choice("read sink", {sink: sink for sink in ("auto", "copy", "discard")}),
 ]
+EngineName = Annotated[
+    Literal["default", "boto3"], _choice("engine", {name: name for name in ("default", "boto3")})
+]
 FillWord = Annotated[
     Literal["zero", "random"], _choice("fill", {"zero": "zero", "random": "random", "prand": "random"})
 ]

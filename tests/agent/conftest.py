@@ -104,11 +104,16 @@ class Run:
         number: int,
         stop_when: Callable[[], bool] = lambda: False,
         once_ready: Callable[[], object] = lambda: None,
+        change: Callable[[Any], Any] = lambda source: source,
     ) -> Any:
-        """Run one stage and return its result, which has to be the sum of all that was handed over before."""
+        """Run one stage and return its result, which has to be the sum of all that was handed over before.
+
+        ``change`` may put another source in the place of the stage's own.
+        """
         timed = self.worker.engine.times_first_byte
         self.reins = Reins(len(self.plan.endpoints), stop_when, times_first_byte=timed)
         prepared = self.worker.prepare(number, lambda: None)
+        prepared = prepared._replace(source=change(prepared.source))
         once_ready()
         result = self.worker.run(prepared, monotonic_ns(), self.reins, self.reins.done, self.reins.totals)
         assert not self.reins.done

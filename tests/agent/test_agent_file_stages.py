@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.agent import file_engine
-from pytest_sai3bench.agent.file_engine import FileEngine
 from pytest_sai3bench.agent.file_operations import list_files, name_error, read_file
+from pytest_sai3bench.agent.lanes import Lanes
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.recorder import NEVER_NS, SECOND_NS, Window
 from pytest_sai3bench.agent.resolution import StageFailed
@@ -498,7 +498,7 @@ def test_a_list_takes_a_prefix_as_an_object_store_does(folder: Path) -> None:
     }
 
 
-def test_a_lane_that_hangs_keeps_back_what_is_settled(tmp_path: Path) -> None:
+def test_a_lane_that_hangs_keeps_back_what_is_settled() -> None:
     class Lane:
         def __init__(self, held: int | None) -> None:
             self.held = held
@@ -506,13 +506,12 @@ def test_a_lane_that_hangs_keeps_back_what_is_settled(tmp_path: Path) -> None:
         def held_interval(self) -> int | None:
             return self.held
 
-    plan = {"endpoints": [{"root": f"{tmp_path}/", "scheme": "file"}], "page_cache_mode": ""}
-    engine = FileEngine(plan)
+    lanes = Lanes(1)
     window = Window(0, 0, NEVER_NS, interval_ns=SECOND_NS // 2)
 
     def settled(*held: int | None) -> int:
-        engine._lanes = [Lane(each) for each in held]  # type: ignore[misc]
-        return engine.settled(window, 10 * SECOND_NS)
+        lanes._lanes = [Lane(each) for each in held]  # type: ignore[misc]
+        return lanes.settled(window, 10 * SECOND_NS)
 
     # Who has nothing may just be about to count, in the second before.
     assert (settled(), settled(None), settled(20, None)) == (18, 18, 18)

@@ -136,15 +136,20 @@ def test_a_hundred_thousand_objects_fit_into_80_mib(fast_folder: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_a_module_of_the_agent_imports_nothing_but_the_agent_and_the_standard_library(path: Path) -> None:
     names = {source.stem for source in SOURCES}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        allowed = sys.stdlib_module_names
+        if path.stem == "boto3_client" and node not in tree.body:
+            # The reference engine, which says so where there is none.
+            allowed = allowed | {"boto3", "botocore"}
         if isinstance(node, ast.Import):
-            assert {alias.name.partition(".")[0] for alias in node.names} <= sys.stdlib_module_names
+            assert {alias.name.partition(".")[0] for alias in node.names} <= allowed
         elif isinstance(node, ast.ImportFrom) and node.level:
             # One dot: a module of the agent, or names of its package.
             assert node.level == 1
             assert node.module in names or [alias.name for alias in node.names] == ["PROTOCOL"]
         elif isinstance(node, ast.ImportFrom):
-            assert (node.module or "").partition(".")[0] in sys.stdlib_module_names
+            assert (node.module or "").partition(".")[0] in allowed
 
 
 def test_the_same_sources_make_the_same_zip() -> None:

@@ -63,3 +63,34 @@ def test_two_agents_drive_the_addresses_that_are_theirs(
     served = [counts["PUT"] for counts in s3_server.access_counts(bucket)]
     # The first address also saw our own put, and the one that created the bucket.
     assert [served[0] - puts[0] in {1, 2}, *(a - b for a, b in zip(served[1:], puts[1:]))] == [True, 0, 0, 0]
+
+
+def test_a_run_through_the_reference_engine_says_so(
+    run_of: Callable[..., Run], s3_server: EmbeddedServer, bucket: str
+) -> None:
+    host, port = s3_server.addresses[0]
+    run = run_of(
+        f"""
+        target: s3://{host}:{port}/{bucket}/
+        duration: 300ms
+        concurrency: 2
+        engine: boto3
+        prepare: {{ensure_objects: [{{base_uri: data/, count: 5, size_spec: 1KiB}}], cleanup: true}}
+        workload: [{{op: get, path: "data/*", weight: 1}}]
+        """,
+        s3_server.credentials._asdict(),
+    )
+
+    run.prepare()
+    run.work()
+    run.clean_up()
+    result = run.result()
+
+    assert (result.status, [agent.engine for phase in result.phases for agent in phase.agents]) == (
+        "completed",
+        ["boto3"] * 3,
+    )
+    assert result.workload is not None
+    tally = result.workload.tally()
+    assert (tally.errors, tally.bytes, tally.ttfb.count) == (0, tally.ops * 1024, 0)
+    assert tally.ops > 0

@@ -72,7 +72,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
 
     assert (wire["agent"], wire["worker"], wire["workers"], wire["lanes"]) == ("agent-2", 1, 2, 16)
     assert (wire["strategy"], wire["seed"]) == ("least_connections", second.seed)
-    assert (wire["page_cache_mode"], wire["read_sink"]) == ("", "auto")
+    assert (wire["page_cache_mode"], wire["read_sink"], wire["engine"]) == ("", "auto", "default")
     assert wire["endpoints"][1] == {
         "uri": "s3://h2:9000/bucket/pre/",
         "scheme": "s3",

@@ -111,6 +111,7 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "max_rss_bytes": 1000,
         "cpu_cores": 1,
         "read_sink": "discard",
+        "engine": "default",
         "notes": [],
         "pacing": None,
         "cpu_share": -1.0,

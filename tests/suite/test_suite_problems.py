@@ -85,6 +85,7 @@ VALUES = [
     ("multi_endpoint: {}", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
     ("multi_endpoint: {endpoints: }", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
     ("multi_endpoint: {endpoints: []}", "multi_endpoint.endpoints: no endpoints: expected 1 to 256 URIs"),
+    ("engine: fast", "engine: unknown engine 'fast': expected one of default, boto3"),
     ("read_sink: drop", "read_sink: unknown read sink 'drop': expected one of auto, copy, discard"),
     ("multi_endpoint: [a]", "multi_endpoint: expected a mapping, found a list"),
     (

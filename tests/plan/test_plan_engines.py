@@ -57,3 +57,23 @@ def test_what_can_be_dropped(plan_of: Callable[..., RunPlan]) -> None:
     for text in (suite("discard"), suite("discard", weight=0, verify="true")):
         [worker] = plan_of(text).workers
         assert worker.to_wire()["read_sink"] == "discard"
+
+
+def test_the_reference_engine(plan_of: Callable[..., RunPlan], problems_of: Callable[..., list[str]]) -> None:
+    plan = plan_of(suite("auto") + "engine: boto3\n")
+
+    assert plan.workers[0].to_wire()["engine"] == "boto3"
+    assert plan.notes == (
+        "engine: boto3 is the reference for what a storage answers: how fast it goes is up to the client",
+    )
+    assert [plan.times_first_byte, plan_of(suite("auto")).times_first_byte] == [False, True]
+    assert problems_of(suite("discard") + "engine: boto3\n") == [
+        (
+            "s.yaml:6: read_sink: 'read_sink: discard' cannot be had with 'engine: boto3', which copies all data: "
+            "expected auto or copy"
+        )
+    ]
+    for scheme in ("file", "direct"):
+        assert problems_of(suite("auto", f"{scheme}:///d/") + "engine: boto3\n") == [
+            f"s.yaml:7: engine: 'engine: boto3' cannot be had with {scheme}://: expected s3:// endpoints, or engine: default"
+        ]
