@@ -153,6 +153,7 @@ def test_distributions_are_those_of_all_samples(events: list[tuple[int, int | No
     assert found == [
         {
             "op": "get",
+            "role": "",
             "endpoint": 0,
             "bucket": bucket,
             "count": len(samples),
