@@ -101,7 +101,7 @@ class Gateways:
                 Host(host, workers, f"host-{number}", self._folder.path)
                 for number, (host, workers) in enumerate(by_host.items(), start=1)
             ]
-            self._hosts = [_Remote(self._group, host, self._deliver) for host in hosts]
+            self._hosts = [_Remote(host, self._deliver) for host in hosts]
             self._begin_opening(outcomes)
         opened: dict[str, Gateway] = {}
         failures: dict[str, str] = {}
@@ -156,10 +156,8 @@ class Gateways:
             for opener in self._openers:
                 opener.join(max(0.0, deadline - monotonic()))
         grace_s = _TERMINATE_AT_ONCE_S if at_once else _TERMINATE_S
-        # In a thread of its own, since execnet's wait for a killed process has no bound.
-        ending = threading.Thread(target=self._group.terminate, kwargs={"timeout": grace_s}, daemon=True)
-        ending.start()
-        ending.join(_TERMINATED_S)
+        groups = [self._group, *(host.group for host in self._hosts)]
+        _at_one_time([partial(_terminate, group, grace_s) for group in groups])
         _at_one_time([partial(host.host.close, at_once=at_once) for host in self._hosts])
         if self._folder is not None:
             self._folder.remove()
@@ -208,12 +206,11 @@ class Gateways:
 class _Remote:
     """A host with its first gateway, through which those of its agents are started."""
 
-    def __init__(
-        self, group: execnet.Group, host: Host, deliver: Callable[[tuple[str, str | None]], None]
-    ) -> None:
+    def __init__(self, host: Host, deliver: Callable[[tuple[str, str | None]], None]) -> None:
+        # Of its own: what happens to this host is no hindrance to the end of another.
+        self.group = execnet.Group(execmodel="thread")
         self.host = host
         self.is_open = False
-        self._group = group
         self._deliver = deliver
         self._channel: Any = None
         self._ended = threading.Event()
@@ -226,7 +223,7 @@ class _Remote:
         """Reach the host and start its agents; raises `HostUnusable`."""
         self.host.connect()
         try:
-            gateway = self._group.makegateway(self.host.spec)
+            gateway = self.group.makegateway(self.host.spec)
             channel = gateway.remote_exec(keeper)
             channel.send(agent_zip())
             kept = json.loads(channel.receive(_START_S))
@@ -235,7 +232,7 @@ class _Remote:
             opened = {}
             for key, plan in self.host.workers.items():
                 spec = f"popen//via={self.host.name}//python={shlex.join(kept['python'])}//id={key}"
-                started = _send_agent(self._group.makegateway(spec), plan, kept["zip"])
+                started = _send_agent(self.group.makegateway(spec), plan, kept["zip"])
                 opened[key] = _connect(started, key, self._deliver, self)
         except execnet.RemoteError as error:
             raise HostUnusable("agent-failed", str(error.formatted).strip().rpartition("\n")[2]) from error
@@ -282,6 +279,14 @@ def _connect(
 ) -> Gateway:
     channel.setcallback(lambda text: deliver((key, text)), endmarker=None)
     return Gateway(channel, host)
+
+
+def _terminate(group: Any, grace_s: float) -> None:
+    """End all processes of a group; takes as long as it takes, since execnet's wait for a killed process has no bound."""
+    while len(group):
+        # Processes on a host that is gone cannot be ended from here: its keeper does it. Each attempt leaves fewer.
+        with suppress(OSError, EOFError):
+            group.terminate(timeout=grace_s)
 
 
 def _at_one_time(actions: list[Callable[[], None]]) -> None:

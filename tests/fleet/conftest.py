@@ -91,19 +91,21 @@ class Sshd:
 
     python = f"{shlex.quote(sys.executable)} -I -S"
 
-    def __init__(self, folder: Path, address: str, port: int) -> None:
+    def __init__(self, folder: Path, address: str, site: Sshd | None) -> None:
         self.folder = folder
         self.address = address
-        self.port = port
-        self.known_hosts = folder / "known_hosts"
-        self.key = folder / "user"
-        for key in ("host", "user"):
-            _make_key(folder / key)
-        self.know(folder / "host.pub")
+        self.port: int = site.port if site else _free_port()
+        self.known_hosts: Path = site.known_hosts if site else folder / "known_hosts"
+        self.key: Path = site.key if site else folder / "user"
+        if not site:
+            _make_key(self.key)
+        _make_key(folder / "host")
+        with self.known_hosts.open("a") as known:
+            known.write(f"[{address}]:{self.port} {(folder / 'host.pub').read_text()}")
         (folder / "sshd_config").write_text(
-            f"ListenAddress {address}:{port}\n"
+            f"ListenAddress {address}:{self.port}\n"
             f"HostKey {folder}/host\n"
-            f"AuthorizedKeysFile {folder}/user.pub\n"
+            f"AuthorizedKeysFile {self.key}.pub\n"
             "PidFile none\n"
             # Its folder is a temporary one.
             "StrictModes no\n"
@@ -124,10 +126,6 @@ class Sshd:
                 "config": "/dev/null",
             }
         )
-
-    def know(self, key: Path) -> None:
-        """Take ``key`` for that of the host."""
-        self.known_hosts.write_text(f"[{self.address}]:{self.port} {key.read_text()}")
 
     def log(self) -> str:
         return (self.folder / "log").read_text()
@@ -160,8 +158,11 @@ def _make_key(path: Path) -> None:
 
 
 @pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[Callable[[str], Sshd]]:
-    """Return ``sshd(address)``: a server of its own on a loopback address, with its own keys, up to the end of the test."""
+def sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
+    """Return ``sshd(address, site=None)``: a server on a loopback address, with its own host key, until the test ends.
+
+    It shares the port, the user's key and the list of known hosts with ``site``, another one.
+    """
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("ssh") is None:
         pytest.skip("needs sshd and ssh: install openssh-server and openssh-client")
@@ -170,19 +171,20 @@ def sshd(tmp_path: Path) -> Iterator[Callable[[str], Sshd]]:
             # Where sshd leaves its privileges behind; its service makes the folder when it starts.
             Path("/run/sshd").mkdir(mode=0o755)
 
-        def sshd(address: str) -> Sshd:
+        def sshd(address: str, site: Sshd | None = None) -> Sshd:
             folder = tmp_path / f"sshd-{address}"
             folder.mkdir()
-            server = Sshd(folder, address, free_port(address))
+            server = Sshd(folder, address, site)
             servers.enter_context(server.running(program))
             return server
 
         yield sshd
 
 
-def free_port(address: str) -> int:
+def _free_port() -> int:
     with socket.socket() as reserved:
-        reserved.bind((address, 0))
+        # On every address.
+        reserved.bind(("", 0))
         port: int = reserved.getsockname()[1]
     return port
 

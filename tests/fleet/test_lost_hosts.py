@@ -1,0 +1,133 @@
+"""Agents over ssh that end, fall silent or lose their connection in the middle of a run.
+
+Nothing may be left on either side: on the host no agent, none of its helpers and no session of sshd, here no ssh.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_sai3bench.errors import AgentLostError
+from pytest_sai3bench.fleet import members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_sai3bench.fleet.members import Member
+    from pytest_sai3bench.fleet.run import Run
+
+_SUITE = """
+    duration: 60s
+    concurrency: 2
+    distributed:
+      ssh: {ssh}
+      agents:
+        - {{address: 127.0.0.21, id: a, gateway: ssh, python: {python}, target_override: "file://{{tmp}}/m1/"}}
+        - {{address: 127.0.0.22, id: b, gateway: ssh, python: {python}, target_override: "file://{{tmp}}/m2/"}}
+    prepare:
+      ensure_objects: [{{base_uri: data/, count: 8, size_spec: 64KiB}}]
+      cleanup: true
+    workload:
+      - {{op: get, path: "data/*", weight: 1}}
+"""
+
+
+@pytest.fixture
+def run(run_of: Callable[[str], Run], store: Path, sshd: Callable[..., Any]) -> Run:
+    """Return a run of an agent on each of two hosts."""
+    first = sshd("127.0.0.21")
+    sshd("127.0.0.22", first)
+    return run_of(_SUITE.format(ssh=first.block, python=first.python))
+
+
+def _loss_of(run: Run) -> str:
+    """Return how the workload fails, and clean up; both are bounded."""
+    with pytest.raises(AgentLostError) as caught:
+        run.work()
+    run.clean_up()
+    result = run.result()
+    assert (result.status, result.reason) == ("failed", str(caught.value))
+    assert result.notes == ("an agent was lost: what the run made has not been removed",)
+    assert result.workload is not None
+    assert sorted(agent.outcome for agent in result.workload.agents) == ["aborted", "lost"]
+    assert min(result.workload.tally(agent=agent).ops for agent in "ab") > 0
+    return str(caught.value)
+
+
+def _helpers_of(member: Member) -> dict[str, int]:
+    """Return the processes by which an agent is reached: here the client and the master, there what they started."""
+    host: Any = member.gateway._host
+    client = host.group[host.host.name]._io.popen.pid
+    keeper = _parent_of(member.hello["pid"])
+    return {
+        "master": host.host._probe._process.pid,
+        "client": client,
+        "keeper": keeper,
+        "session": _parent_of(keeper),
+        "agent": member.hello["pid"],
+    }
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.parametrize("victim", ["agent", "keeper", "client"])
+def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
+    run: Run,
+    on_message: Callable[..., None],
+    wait_for_end: Callable[[int], None],
+    victim: str,
+) -> None:
+    killed: list[Member] = []
+
+    def kill(member: Member) -> None:
+        killed.append(member)
+        os.kill(_helpers_of(member)[victim], signal.SIGKILL)
+
+    on_message("tick", 1, kill)
+    run.prepare()
+    everything = [pid for member in run._fleet._members for pid in _helpers_of(member).values()]
+    hosts = {member.plan.agent: member.plan.address for member in run._fleet._members}
+    pids = {member.plan.agent: member.hello["pid"] for member in run._fleet._members}
+    loss = _loss_of(run)
+    for pid in everything:
+        wait_for_end(pid)
+
+    agent = killed[0].plan.agent
+    text = f"workload: {agent} on {socket.gethostname()} (process {pids[agent]}) ended"
+    assert loss.startswith(text)
+    # A single agent that dies says nothing about its host.
+    connection = f": the connection to {hosts[agent]} is gone"
+    assert loss.removeprefix(text).startswith(connection if victim != "agent" else "")
+    assert victim != "agent" or loss == text
+
+
+def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
+    run: Run,
+    on_message: Callable[..., None],
+    wait_for_end: Callable[[int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(members, "SILENCE_S", 3.0)
+    stopped: list[Member] = []
+
+    def stop(member: Member) -> None:
+        stopped.append(member)
+        os.kill(member.hello["pid"], signal.SIGSTOP)
+
+    on_message("tick", 1, stop)
+    run.prepare()
+    everything = [pid for member in run._fleet._members for pid in _helpers_of(member).values()]
+    loss = _loss_of(run)
+    for pid in everything:
+        wait_for_end(pid)
+
+    agent, pid = stopped[0].plan.agent, stopped[0].hello["pid"]
+    assert loss == f"workload: {agent} on {socket.gethostname()} (process {pid}) was silent for 3 s"
