@@ -184,6 +184,11 @@ class ObjectSet:
     shares: int = 1
     data: DataPlan = PLAIN_DATA
 
+    @property
+    def own_count(self) -> int:
+        """How many of the objects the worker cares for."""
+        return len(range(self.share, self.count, self.shares))
+
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
         return {

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.plan.advice import give_advice
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
@@ -30,6 +31,9 @@ _CARE = {
     (False, False): "taken to be there",
 }
 
+# For an estimate of prepare; what is done in a second is not worth one.
+_USUAL_BYTES_PER_S = 2**30
+
 
 def dry_run(plan: RunPlan) -> str:
     """Return the resolved plan as text; counts and bytes are those of all workers together.
@@ -45,8 +49,10 @@ def dry_run(plan: RunPlan) -> str:
     # Workers differ in their endpoints and shares, not in what they do.
     for stages in zip(*(worker.stages for worker in plan.workers)):
         lines += ["", *_stage(stages)]
-    if plan.notes:
-        lines += ["", *(f"note: {note}" for note in plan.notes)]
+    lines += ["", _time(plan)]
+    remarks = [f"note: {note}" for note in plan.notes] + [f"warning: {text}" for text in give_advice(plan)]
+    if remarks:
+        lines += ["", *remarks]
     return "\n".join(lines) + "\n"
 
 
@@ -54,10 +60,31 @@ def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
     first = workers[0]
     processes = f"{len(workers)} workers, " if len(workers) > 1 else ""
     lanes = sum(worker.lanes for worker in workers)
-    endpoints = {endpoint.uri: endpoint for worker in workers for endpoint in worker.endpoints}
     return [
         f"agent {first.agent} at {first.address}{_way(first.host)}: {processes}{_plural(lanes, 'lane')}, {_strategy(first)}",
-        *_indent([[endpoint.uri, str(endpoint.origin)] for endpoint in endpoints.values()]),
+        *_endpoints(workers),
+    ]
+
+
+def _endpoints(workers: Sequence[WorkerPlan]) -> list[str]:
+    """Return a line for each endpoint: where it is written, and how many objects of prepare go over it."""
+    origins: dict[str, str] = {}
+    objects: dict[str, float] = {}
+    for worker in workers:
+        prepare = next((stage for stage in worker.stages if stage.kind == "prepare"), None)
+        count = sum(one.own_count for one in prepare.objects) if prepare else 0
+        weights = worker.weights or (1.0,) * len(worker.endpoints)
+        for endpoint, weight in zip(worker.endpoints, weights, strict=True):
+            origins[endpoint.uri] = str(endpoint.origin)
+            objects[endpoint.uri] = objects.get(endpoint.uri, 0.0) + count * weight / sum(weights)
+    widths = [max(map(len, column)) for column in (origins, origins.values())]
+    amounts = (
+        f"about {_plural(round(number), 'object')} of prepare" if number else ""
+        for number in objects.values()
+    )
+    return [
+        f"  {uri:{widths[0]}}  {origin:{widths[1]}}  {amount}".rstrip()
+        for (uri, origin), amount in zip(origins.items(), amounts, strict=True)
     ]
 
 
@@ -98,9 +125,7 @@ def _stage(stages: Sequence[StagePlan]) -> list[str]:
         return [f"workload: {format_seconds(first.duration_s)}{warmup}{rate}", *_indent(rows)]
     counts: Counter[ObjectSet] = Counter()
     for objects in (objects for stage in stages for objects in stage.objects):
-        counts[replace(objects, share=0, shares=1)] += len(
-            range(objects.share, objects.count, objects.shares)
-        )
+        counts[replace(objects, share=0, shares=1)] += objects.own_count
     size_bytes = sum(count * objects.size.expected for objects, count in counts.items())
     care = f"; {_CARE[first.look, first.create]}" if first.kind == "prepare" else ""
     rows = [
@@ -117,6 +142,21 @@ def _stage(stages: Sequence[StagePlan]) -> list[str]:
         # What was there before is left alone.
         amount = "what the run made" + (f", at most {amount} of prepare" if counts else "")
     return [f"{first.kind}: {amount}{care}", *_indent(rows)]
+
+
+def _time(plan: RunPlan) -> str:
+    """Return how long the run takes, as far as a plan can know."""
+    stages = {stage.kind: stage for stage in plan.workers[0].stages}
+    known_s = sum(stage.delay_s + stage.warmup_s + stage.duration_s for stage in stages.values())
+    others = " and ".join(kind for kind in ("prepare", "cleanup") if kind in stages)
+    text = f"takes {format_seconds(known_s)}" + (f" without {others}" if others else "")
+    prepare = stages.get("prepare")
+    if prepare is None or not prepare.create:
+        return text
+    size_bytes = sum(objects.count * objects.size.expected for objects in prepare.objects)
+    if size_bytes < _USUAL_BYTES_PER_S:
+        return text
+    return f"{text}; prepare {format_seconds(size_bytes / _USUAL_BYTES_PER_S)} at {format_size(_USUAL_BYTES_PER_S)}/s"
 
 
 def _size(size: SizePlan) -> str:

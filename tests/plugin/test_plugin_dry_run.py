@@ -36,15 +36,15 @@ _PLAN = """\
 agents.sai3.yaml::mixed
 
 agent one at localhost: 8 lanes, round_robin
-  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])
-  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])
+  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])  about 167 objects of prepare
+  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])  about 167 objects of prepare
 
 agent two at 127.0.0.1: 4 lanes, round_robin
-  s3://127.0.0.3:9/bench/  agents.sai3.yaml:7 (distributed.agents[1].target_override)
+  s3://127.0.0.3:9/bench/  agents.sai3.yaml:7 (distributed.agents[1].target_override)  about 333 objects of prepare
 
 agent three at localhost: 8 lanes, least_connections from agents.sai3.yaml:10 (distributed.agents[2].multi_endpoint.strategy)
-  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])
-  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])
+  s3://127.0.0.1:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[0])  about 166 objects of prepare
+  s3://127.0.0.2:9/bench/  agents.sai3.yaml:3 (multi_endpoint.endpoints[1])  about 166 objects of prepare
 
 prepare: 1,000 objects, 1000 MiB; those that are missing are written
   data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:16
@@ -55,6 +55,8 @@ workload: 1m after 5 s of warm-up
 
 cleanup: what the run made, at most 1,000 objects, 1000 MiB of prepare
   data/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:16
+
+takes 1m 5s without prepare and cleanup
 
 """
 
@@ -77,7 +79,7 @@ def test_a_dry_run_creates_nothing_on_the_storage(
 ) -> None:
     write_suite()
     pytester.runpytest_inprocess("--sai3-dry-run").stdout.fnmatch_lines(
-        [f"  {store.as_uri()}/  suite.sai3.yaml:2 (target)"]
+        [f"  {store.as_uri()}/  suite.sai3.yaml:2 (target)  about 20 objects of prepare"]
     )
     assert list(store.iterdir()) == []
 

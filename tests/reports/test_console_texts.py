@@ -205,10 +205,49 @@ def test_dry_run_shows_sizes_without_and_with_spread(plan: RunPlan) -> None:
     spread = replace(fixed, stem="deletable", size=SizePlan("lognormal", 1024, 8192, mean=3072, std_dev=512))
     alone = replace(plan.workers[0], stages=(replace(stage, objects=(fixed, spread)),))
 
-    assert dry_run(replace(plan, workers=(alone,), notes=())).splitlines()[-3:] == [
+    assert dry_run(replace(plan, workers=(alone,), notes=())).splitlines()[-5:] == [
         "prepare: 2 objects, 7 KiB; those that are missing are written",
         "  data/prepared-*.dat            1 x 4 KiB  4 KiB  suites/three.yaml:12",
         "  data/deletable-*.dat  1 x 1 KiB to 8 KiB  3 KiB  suites/three.yaml:12",
+        "",
+        "takes 0 ns without prepare",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (1000, "takes 1m 10s without prepare and cleanup"),
+        (2000, "takes 1m 10s without prepare and cleanup; prepare 1.95 s at 1 GiB/s"),
+        (200_000, "takes 1m 10s without prepare and cleanup; prepare 3m 15s at 1 GiB/s"),
+    ],
+)
+def test_dry_run_says_how_long_the_run_takes(plan: RunPlan, count: int, text: str) -> None:
+    prepare, workload, cleanup = plan.workers[0].stages
+    objects = replace(prepare.objects[0], count=count, size=SizePlan("fixed", 2**20, 2**20))
+    prepare = replace(prepare, objects=(objects,), delay_s=5.0)
+    alone = replace(plan.workers[0], stages=(prepare, workload, cleanup))
+
+    assert dry_run(replace(plan, workers=(alone,), notes=())).splitlines()[-1] == text
+    taken = replace(alone, stages=(replace(prepare, create=False), workload, cleanup))
+    lines = dry_run(replace(plan, workers=(taken,), notes=())).splitlines()
+    assert "takes 1m 10s without prepare and cleanup" in lines
+
+
+def test_dry_run_spreads_objects_by_weight(plan: RunPlan) -> None:
+    worker = replace(plan.workers[0], endpoints=plan.endpoints[:2], strategy="weighted", weights=(3.0, 1.0))
+    objects = replace(worker.stages[0].objects[0], shares=1)
+    worker = replace(worker, stages=(replace(worker.stages[0], objects=(objects,)),))
+
+    assert dry_run(replace(plan, workers=(worker,))).splitlines()[3:5] == [
+        (
+            "  s3://10.0.0.1:9000/bench/  suites/three.yaml:6 (multi_endpoint.endpoints[0])  about 750 objects of "
+            "prepare"
+        ),
+        (
+            "  s3://10.0.0.2:9000/bench/  suites/three.yaml:7 (multi_endpoint.endpoints[1])  about 250 objects of "
+            "prepare"
+        ),
     ]
 
 
@@ -216,7 +255,11 @@ def test_dry_run_of_a_stage_without_objects(plan: RunPlan) -> None:
     stage = replace(plan.workers[0].stages[2], objects=())
     alone = replace(plan, workers=(replace(plan.workers[0], stages=(stage,)),), notes=())
 
-    assert dry_run(alone).splitlines()[-1] == "cleanup: what the run made"
+    assert dry_run(alone).splitlines()[-3:] == [
+        "cleanup: what the run made",
+        "",
+        "takes 0 ns without cleanup",
+    ]
 
 
 def test_summary(

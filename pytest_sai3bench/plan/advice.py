@@ -1,0 +1,93 @@
+"""What a careful colleague would say about a plan before it runs: sentences for the dry run."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pytest_sai3bench.agent.patterns import parse_pattern
+from pytest_sai3bench.agent.pools import numbered_name
+from pytest_sai3bench.plan.model import StagePlan
+from pytest_sai3bench.units import format_count, format_seconds, format_size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_sai3bench.plan.model import ObjectSet, OperationPlan, RunPlan
+
+# What is called large where it stays behind.
+_LARGE_BYTES, _LARGE_COUNT = 2**30, 10_000
+# For estimates where no rate is set.
+_USUAL_PER_S = 1000
+# A dry run is to be quick: in larger sets the rest of the names is not looked at.
+_MOST_NAMES = 100_000
+
+
+def give_advice(plan: RunPlan) -> Iterator[str]:
+    """Yield what may go otherwise than meant; all of it is a guess about storage that a plan does not know."""
+    # Workers differ in their endpoints and shares, not in what they do.
+    stages = {stage.kind: stage for stage in plan.workers[0].stages}
+    prepare, workload = stages.get("prepare"), stages.get("workload") or StagePlan("workload")
+    sets = prepare.objects if prepare else ()
+    operations = [operation for operation in workload.operations if operation.weight]
+    readers = [operation for operation in operations if operation.op in ("get", "stat", "delete")]
+    for operation in readers:
+        if not any(_holds(objects, operation) for objects in sets):
+            yield f"{_shown(operation)} needs objects that prepare does not make: without any the run fails"
+    if readers and prepare and not prepare.create:
+        yield "prepare takes its objects to be there (skip_verification): without any the run fails"
+    for operation in operations:
+        if operation.op == "delete":
+            yield from _exhausted(operation, sets, workload)
+    if prepare and prepare.create and "cleanup" not in stages:
+        yield from _left_behind(sets)
+
+
+def _shown(operation: OperationPlan) -> str:
+    return f"{operation.where}: {operation.op} {operation.path or '(no path)'}"
+
+
+def _holds(objects: ObjectSet, operation: OperationPlan) -> bool:
+    """Tell whether any object of a set may be one that the operation takes."""
+    if operation.pool not in ("all", objects.stem):
+        return False
+    pattern = parse_pattern(operation.path)
+    if pattern.exact:
+        folder, slash, _ = pattern.exact.rpartition("/")
+        if folder + slash != objects.folder:
+            return False
+    elif not objects.folder.startswith(pattern.folder) or (
+        objects.folder != pattern.folder and not pattern.recursive
+    ):
+        return False
+    elif pattern.regex is None:
+        return objects.count > 0
+    names = (numbered_name(f"{objects.folder}{objects.stem}-", number) for number in range(objects.count))
+    if any(
+        name == pattern.exact or (pattern.regex is not None and pattern.regex.fullmatch(name) is not None)
+        for name in islice(names, _MOST_NAMES)
+    ):
+        return True
+    return objects.count > _MOST_NAMES
+
+
+def _exhausted(operation: OperationPlan, sets: Sequence[ObjectSet], workload: StagePlan) -> Iterator[str]:
+    """Compare how many objects there are to delete with how many would be; each is deleted once."""
+    available = sum(objects.count for objects in sets if _holds(objects, operation))
+    share = operation.weight / sum(other.weight for other in workload.operations)
+    per_s = workload.rate.per_s if workload.rate else _USUAL_PER_S
+    lasting_s = available / (per_s * share)
+    time_s = workload.warmup_s + workload.duration_s
+    if 0 < lasting_s < time_s:
+        yield (
+            f"{_shown(operation)} has {format_count(available)} objects, each once: at {format_count(per_s)} "
+            f"operations/s they last {format_seconds(lasting_s)} of {format_seconds(time_s)}, then the others share its "
+            "weight"
+        )
+
+
+def _left_behind(sets: Sequence[ObjectSet]) -> Iterator[str]:
+    count = sum(objects.count for objects in sets)
+    size_bytes = sum(objects.count * objects.size.expected for objects in sets)
+    if count >= _LARGE_COUNT or size_bytes >= _LARGE_BYTES:
+        yield f"cleanup is off: up to {format_count(count)} objects, {format_size(size_bytes)} of prepare stay"
