@@ -28,14 +28,22 @@ def s3_server() -> Iterator[server.EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def connect() -> Iterator[Callable[..., Any]]:
-    """Return ``connect(server, number, secret_key=None)``: a boto3 client of one endpoint, which never tries twice."""
+    """Return ``connect(server, number, secret_key=None, address=None)``: a boto3 client that never tries twice.
+
+    It is one of an endpoint, or of another address of its server.
+    """
     import boto3
     from botocore.config import Config
 
     clients = []
 
-    def connect(running: server.EmbeddedServer, number: int, secret_key: str | None = None) -> Any:
-        host, port = running.addresses[number - 1]
+    def connect(
+        running: server.EmbeddedServer,
+        number: int,
+        secret_key: str | None = None,
+        address: tuple[str, int] | None = None,
+    ) -> Any:
+        host, port = address or running.addresses[number - 1]
         client = boto3.client(
             "s3",
             endpoint_url=f"http://{host}:{port}",

@@ -105,7 +105,10 @@ class EmbeddedTargets:
     def _place(self, endpoint: Endpoint) -> Endpoint:
         number, rest = _parse(endpoint)
         if endpoint.scheme == "s3":
-            host, port = self.server_of(endpoint).addresses[number - 1]
+            running = self.server_of(endpoint)
+            host, port = running.addresses[number - 1]
+            if endpoint.delay_s:
+                host, port = running.delayed(number, endpoint.delay_s)
             return replace(endpoint, host=host, port=port)
         assert self.mounts
         root = f"{self.mounts.paths[number - 1]}{rest}"

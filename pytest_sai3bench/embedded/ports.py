@@ -27,6 +27,11 @@ class PortBlock:
 
     def take(self) -> int:
         """Return a port that was not given out before."""
+        if not self.ports:
+            raise EmbeddedServerError(
+                f"The embedded server needs more than its {BLOCK_SIZE} ports.",
+                remedy="Run suites with many addresses, or with many delays, in sessions of their own.",
+            )
         return self.ports.pop(0)
 
 

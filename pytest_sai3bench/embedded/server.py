@@ -11,6 +11,7 @@ import json
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from functools import partial
@@ -36,6 +37,7 @@ REGION = "us-east-1"
 _LOCAL = "127.0.0.1"
 _POLL_S = 0.01
 _LOG_LINES = 15
+_DELAY = Path(__file__).with_name("delay.py")
 
 
 def start(
@@ -71,6 +73,7 @@ class EmbeddedServer:
         self._weed = seaweedfs.find_weed()
         self._timeout_s = timeout_s
         self._gateways: list[Gateway] = []
+        self._late: dict[tuple[int, float], tuple[str, int]] = {}
         self._filer = ""
         self._block = reserve_block()
         with self._block.guard as guard:
@@ -119,6 +122,21 @@ class EmbeddedServer:
         for gateway in added:
             self._wait(gateway.name, partial(gateway.is_ready, self.credentials), deadline)
         self._gateways += added
+
+    def delayed(self, number: int, delay_s: float) -> tuple[str, int]:
+        """Return another host and port of endpoint ``number`` (``embedded-1`` is 1), where answers come ``delay_s`` later.
+
+        Its own address stays as fast as it is. The first call starts the process that does it.
+        """
+        if (number, delay_s) not in self._late:
+            host, target_port = self.addresses[number - 1]
+            port = self._block.take()
+            name = f"delay-{port}"
+            argv = [sys.executable, "-I", "-S", str(_DELAY), host, str(port), str(target_port), str(delay_s)]
+            self._processes.start(name, argv, env=seaweedfs.environment(self._folder))
+            self._wait(name, lambda: _accepts(port, host), time.monotonic() + self._timeout_s)
+            self._late[number, delay_s] = host, port
+        return self._late[number, delay_s]
 
     def ensure_buckets(self, names: Iterable[str]) -> None:
         """Create the buckets that are not there."""
@@ -219,9 +237,9 @@ def _make_folder(base_dir: Path | None) -> Path:
         ) from error
 
 
-def _accepts(port: int) -> bool:
+def _accepts(port: int, host: str = _LOCAL) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex((_LOCAL, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def _has_storage(master_port: int) -> bool:

@@ -155,12 +155,22 @@ def _build_all(loaded: LoadedSuite, written: _Written, env: Mapping[str, str]) -
     endpoints, problems = [], []
     for uri, place in written:
         try:
-            endpoints.append(_build(uri, _origin(loaded, place), env, loaded.suite.addressing))
+            built = _build(uri, _origin(loaded, place), env, loaded.suite.addressing)
+            endpoints.append(_delay(built, loaded))
         except ValueError as error:
             problems.append(Problem(loaded.where(place), dotted(place), str(error)))
     if problems:
         raise SuiteError(problems)
     return tuple(endpoints)
+
+
+def _delay(endpoint: Endpoint, loaded: LoadedSuite) -> Endpoint:
+    """Return the endpoint as late as the embedded server is asked to make it."""
+    server = loaded.suite.embedded_server
+    late = (
+        [slow.delay for slow in server.slow if endpoint.host == f"embedded-{slow.endpoint}"] if server else []
+    )
+    return replace(endpoint, delay_s=late[0]) if late else endpoint
 
 
 def _build(uri: str, origin: Origin, env: Mapping[str, str], addressing: str) -> Endpoint:

@@ -36,6 +36,7 @@ class Endpoint:
     ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
     (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file`` and ``direct``.
     ``tls`` says that an ``s3`` server is spoken to over TLS, ``virtual`` that the bucket stands in the name of its host.
+    ``delay_s`` is how much later than others an embedded ``s3`` address answers.
     """
 
     uri: str
@@ -49,6 +50,7 @@ class Endpoint:
     embedded: bool = False
     tls: bool = False
     virtual: bool = False
+    delay_s: float = 0.0
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""

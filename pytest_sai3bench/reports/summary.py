@@ -88,12 +88,12 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _count(verdicts: Sequence[Verdict]) -> str:
-    outcomes = Counter(
-        "warned" if verdict.severity == "warn" and verdict.outcome == "failed" else verdict.outcome
-        for verdict in verdicts
-    )
-    return ", ".join(
-        f"{outcomes[name]} {name}"
-        for name in ("passed", "failed", "warned", "inconclusive")
-        if outcomes[name]
-    )
+    outcomes = Counter(map(_outcome, verdicts))
+    names = ("passed", "failed", "xfailed", "warned", "inconclusive")
+    return ", ".join(f"{outcomes[name]} {name}" for name in names if outcomes[name])
+
+
+def _outcome(verdict: Verdict) -> str:
+    if verdict.outcome == "failed" and verdict.xfail is not None:
+        return "xfailed"
+    return "warned" if verdict.outcome == "failed" and verdict.severity == "warn" else verdict.outcome

@@ -20,7 +20,7 @@ _ELLIPSIS = "…"
 _NARROWEST = 12
 _MIB = 1024 * 1024
 # A piece of a URI with the separators before it: addresses differ in whole pieces.
-_WORD = re.compile(r"[/:.]+[^/:.]*|[^/:.]+")
+_WORD = re.compile(r"[/:.-]+[^/:.-]*|[^/:.-]+")
 
 
 def measures(part: Part) -> tuple[str, ...]:

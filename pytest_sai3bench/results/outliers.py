@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # A median this many times that of the others is no chance, and more than any difference between equal machines.
 SLOW_FACTOR = 2.0
 # Fewer samples say little about their median.
-FEWEST_SAMPLES = 20
+FEWEST_SAMPLES = 10
 
 
 @dataclass(frozen=True)

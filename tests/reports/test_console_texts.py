@@ -134,6 +134,7 @@ def test_names_that_share_their_ends_still_differ_when_the_terminal_is_narrow(
         (["s3://10.0.0.1:9000/b/", "s3://10.0.0.2:9000/b/"], 20, ["s3://10.0.0.1…", "s3://10.0.0.2…"]),
         (["s3://10.0.0.1:9000/b/", "s3://10.0.0.2:9000/b/"], 12, ["….1…", "….2…"]),
         (["s3://10.0.0.2:9000/b/", "s3://10.0.0.12:9000/b/"], 15, ["s3://10.0.0.2…", "s3://10.0.0.12…"]),
+        (["s3://embedded-1/b/", "s3://embedded-2/b/"], 12, ["…-1…", "…-2…"]),
         (["file:///mnt/a/data", "file:///mnt/b"], 12, ["…/a/data", "…/b"]),
         (["file:///mnt/a", "file:///mnt/a/a"], 12, ["…:///mnt…", "…:///mnt/a…"]),
         (["a-long-name-alone"], 12, ["a-lon…-alone"]),
@@ -270,6 +271,19 @@ def test_summary(
     )
 
     check_gold("summary.txt", "\n".join(lines) + "\n")
+
+
+def test_summary_counts_what_was_to_be_expected_apart(run: RunResult, failed: Verdict) -> None:
+    verdicts = [
+        replace(failed, xfail="firmware 4.2"),
+        replace(failed, severity="warn"),
+        replace(failed, outcome="inconclusive", xfail="firmware 4.2"),
+        replace(failed, outcome="passed", rows=()),
+    ]
+
+    assert [line.strip() for line in summary(run, verdicts, 80) if "thresholds:" in line] == [
+        "thresholds: 1 passed, 1 xfailed, 1 warned, 1 inconclusive"
+    ]
 
 
 def test_summary_of_a_run_that_failed_early(run: RunResult) -> None:

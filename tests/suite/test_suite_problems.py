@@ -318,6 +318,18 @@ VALUES = [
         "embedded_server: the embedded server provides nothing: expected 'endpoints' or 'mounts'",
     ),
     ("embedded_server: {endpoints: 33}", "embedded_server.endpoints: too large: expected at most 32"),
+    (
+        "embedded_server: {endpoints: 2, slow: [{endpoint: 3, delay: 5ms}, {endpoint: 1, delay: 0}]}",
+        "embedded_server.slow[1].delay: too small: expected more than 0",
+    ),
+    (
+        "embedded_server: {endpoints: 2, slow: [{endpoint: 3, delay: 5ms}]}",
+        "embedded_server.slow[0].endpoint: 3 is beyond the endpoints: expected 1 to 2",
+    ),
+    (
+        "embedded_server: {endpoints: 2, slow: [{endpoint: 2, delay: 5ms}, {endpoint: 2, delay: 6ms}]}",
+        "embedded_server.slow[1].endpoint: 2 is slow already: expected each endpoint once",
+    ),
     ("embedded_server: true", "embedded_server: expected a mapping, found true"),
     ("markers: slow", "markers: expected a list of pytest markers, found 'slow'"),
     (
