@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .engine import Load
-    from .messages import CheckWire
+    from .messages import CheckWire, ContactWire
     from .payload import Pool
     from .recorder import Window
     from .sigv4 import Credentials
@@ -124,6 +124,10 @@ class Boto3Engine:
         pool = self._pool
         assert pool is not None
         return self._lanes.run(lambda stop: _Boto3Lane(self._clients, pool, load, stop), load)
+
+    def contacts(self) -> list[ContactWire]:
+        """See `Engine.contacts`: boto3 does not tell which connections it has."""
+        return []
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -9,6 +9,7 @@ from time import monotonic_ns
 from typing import TYPE_CHECKING
 
 from .connection import CONNECTING, IDLE, Connection
+from .contacts import Contacts
 from .poller import READ, WRITE, make_poller
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Connections:
     ``drops`` says whether bodies that nothing looks at may be dropped in the kernel.
 
     ``by_fd`` holds every connection, ``idle`` those of each endpoint that wait for a request, the last used last.
+    ``contacts`` knows where all of them have led.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Connections:
         self._tls = tls
         self._payloads = payloads
         self._drops = drops
+        self.contacts = Contacts(len(addresses))
 
     def connect(self, endpoint: int) -> Connection:
         """Begin to open a connection; raises OSError when that fails at once."""
@@ -60,6 +63,11 @@ class Connections:
         self.by_fd[connection.fd] = connection
         self.poller.register(connection.fd, READ | WRITE)
         return connection
+
+    def note_kept(self) -> None:
+        """Begin to note connections anew, with those that are open."""
+        ready = (each for each in self.by_fd.values() if each.state != CONNECTING)
+        self.contacts.begin((each.endpoint, each.sock) for each in ready)
 
     def connect_share(self, lanes: int) -> None:
         """Begin to open what ``lanes`` need when they are spread evenly; those of a dead endpoint are left out."""
@@ -107,6 +115,8 @@ class Connections:
             raise OSError(failure, os.strerror(failure))
         waits = connection.shake()
         self.poller.modify(connection.fd, waits or READ)
+        if not waits:
+            self.contacts.add(connection.endpoint, connection.sock)
         return not waits
 
     def rest(self, connection: Connection) -> None:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from .balance import Balancer
     from .health import Health
-    from .messages import CheckWire
+    from .messages import CheckWire, ContactWire
     from .pacing import Pacer
     from .policy import ErrorPolicy
     from .recorder import Segment, Window
@@ -98,6 +98,9 @@ class Engine(Protocol):
 
     def run(self, load: Load) -> int:
         """Work until nothing is left to do; return the number of operations that were cut off by a stop."""
+
+    def contacts(self) -> list[ContactWire]:
+        """Return how each endpoint was reached since `open`."""
 
     def close(self) -> None:
         """Let go of everything."""

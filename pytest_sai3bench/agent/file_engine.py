@@ -11,6 +11,7 @@ from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable
 
+from .contacts import contacts_of_folders
 from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
 from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
 from .file_puts import FileMaker
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .engine import Load
-    from .messages import CheckWire
+    from .messages import CheckWire, ContactWire
     from .payload import Pool, Shape
     from .recorder import Window
     from .sources import Task
@@ -148,6 +149,10 @@ class FileEngine:
         write = partial(self._maker.make, fill=write_chunks)
         read = partial(read_file, buffer=make_buffer(_BUFFER_BYTES))
         return partial(read, advice=self._advice) if self._advice else read, write
+
+    def contacts(self) -> list[ContactWire]:
+        """See `Engine.contacts`."""
+        return contacts_of_folders(self._roots)
 
     def close(self) -> None:
         """Remove what a stop left unfinished; files are open only during an operation."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
     from .engine import Control, Load
+    from .messages import ContactWire
     from .pacing import Pacer
     from .payload import Pool
     from .s3_requests import S3Requests
@@ -79,6 +80,7 @@ class HttpLoop:
 
         Failures are left to the operations that need the connection: there they are counted.
         """
+        self._connections.note_kept()
         self._connections.connect_share(self._lanes)
         give_up = monotonic_ns() + self._connect_timeout_ns
         while (opening := self._connections.opening()) and monotonic_ns() < give_up:
@@ -152,6 +154,10 @@ class HttpLoop:
                 self._chores(now, control)
             if self._ready:
                 self._call_lanes()
+
+    def contacts(self) -> list[ContactWire]:
+        """Return how each endpoint was reached since `open`."""
+        return self._connections.contacts.to_wire()
 
     def close(self) -> None:
         """Close every connection."""

@@ -140,6 +140,30 @@ class SettledWire(TypedDict):
     interval: int
 
 
+class MountWire(TypedDict):
+    """Where a folder is: the device's number, mount point, type of file system, what is mounted, and its address if any."""
+
+    device: str
+    point: str
+    type: str
+    source: str
+    address: str
+
+
+class ContactWire(TypedDict):
+    """How an endpoint was reached in a stage.
+
+    ``connections`` counts those that were ready for requests, ``remotes`` how many of them led to each address
+    (``host:port``, the first 16 of these), ``locals`` has some of their other ends. ``mount`` is that of a folder.
+    """
+
+    endpoint: int
+    connections: int
+    remotes: list[tuple[str, int]]
+    locals: list[str]
+    mount: MountWire | None
+
+
 class ResultWire(TypedDict):
     """Everything a stage measured.
 
@@ -172,6 +196,7 @@ class ResultWire(TypedDict):
     pacing: PacingWire | None
     cpu_share: float
     longest_pause_ns: int
+    contacts: list[ContactWire]
 
 
 class FailedWire(TypedDict):

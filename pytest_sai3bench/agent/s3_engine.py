@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .engine import Load
-    from .messages import CheckWire
+    from .messages import CheckWire, ContactWire
     from .recorder import Window
     from .sigv4 import Credentials
 
@@ -149,6 +149,10 @@ class S3Engine:
         """See `Engine.run`."""
         assert self._loop is not None
         return self._loop.run(load)
+
+    def contacts(self) -> list[ContactWire]:
+        """See `Engine.contacts`."""
+        return self._loop.contacts() if self._loop else []
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -218,6 +218,7 @@ class Worker:
             "pacing": pacer.to_wire() if pacer else None,
             "cpu_share": watch.cpu_share,
             "longest_pause_ns": watch.longest_pause_ns,
+            "contacts": self.engine.contacts(),
         }
 
     def settled(self, now_ns: int) -> int:

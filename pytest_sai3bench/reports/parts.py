@@ -11,6 +11,7 @@ from pytest_sai3bench.agent.messages import META_OPERATIONS, OPERATIONS
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from pytest_sai3bench.results.contacts import Contact
     from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
 
 # Labels of sai3-bench with their operations and the index of their ALL row, which puts META before GET before PUT.
@@ -58,6 +59,16 @@ class EndpointPart(Place):
 
     number: int
     whole: Place
+
+    @property
+    def contacts(self) -> list[Contact]:
+        """How each agent reached it, as far as they told."""
+        return [
+            contact
+            for report in self.phase.agents
+            for contact in report.contacts
+            if contact.endpoint == self.name
+        ]
 
     @property
     def share(self) -> float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench import __version__
 from pytest_sai3bench.errors import Location, ResultsError
+from pytest_sai3bench.results.contacts import Contact
 from pytest_sai3bench.results.interchange import decode, encode
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import (
@@ -99,7 +100,9 @@ def _phase_to_json(phase: PhaseResult) -> Document:
         "phase": phase.phase,
         "endpoints": list(phase.endpoints),
         "agents": [
-            asdict(report) | {name: list(getattr(report, name)) for name in _TUPLES}
+            asdict(report)
+            | {name: list(getattr(report, name)) for name in _TUPLES}
+            | {"contacts": [contact.to_json() for contact in report.contacts]}
             for report in phase.agents
         ],
         "series": _series_to_json(phase.series),
@@ -114,7 +117,11 @@ def _phase_from_json(document: Document) -> PhaseResult:
         phase=document["phase"],
         endpoints=tuple(document["endpoints"]),
         agents=tuple(
-            AgentReport(**report | {name: tuple(report.get(name, ())) for name in _TUPLES})
+            AgentReport(
+                **report
+                | {name: tuple(report.get(name, ())) for name in _TUPLES}
+                | {"contacts": tuple(map(Contact.from_json, report.get("contacts", ())))}
+            )
             for report in document["agents"]
         ),
         series=_series_from_json(document["series"]),

@@ -24,12 +24,14 @@ from pytest_sai3bench.results.model import Check
 from pytest_sai3bench.thresholds.verdicts import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
+    from pytest_sai3bench.results.contacts import Contact
     from pytest_sai3bench.results.latency import Latency
     from pytest_sai3bench.results.model import AgentReport, PhaseResult, Tally
 
 MIB = 1024 * 1024
+_MOST_PLACES = 4
 
 
 def _latency_us(name: str, meaning: str, value_ns: Callable[[Part], float]) -> Column[Part]:
@@ -75,6 +77,17 @@ def _bytes(tally: Tally) -> int:
 
 def _percent(part: int, whole: int) -> str:
     return f"{100 * part / whole if whole else 0:.2f}"
+
+
+def _reached(contacts: Iterable[Contact]) -> str:
+    places = dict.fromkeys(
+        place
+        for contact in contacts
+        for place in (*(address for address, _ in contact.remotes), *filter(None, (contact.mount,)))
+    )
+    more = len(places) - _MOST_PLACES
+    shown = [str(place) for place in list(places)[:_MOST_PLACES]]
+    return ", ".join([*shown, *([f"{more} more"] if more > 0 else [])])
 
 
 _OPS = Column[Part]("count", "operations completed in the window", lambda part: str(part.tally.ops))
@@ -203,6 +216,16 @@ ENDPOINT_STATS = Table[EndpointPart](
         _WRITE_MIBPS,
         *_LATENCY,
         _MAX,
+        Column[EndpointPart](
+            "connections",
+            "connections of agents that were ready for requests, kept ones included; 0 for folders",
+            lambda part: str(sum(contact.connections for contact in part.contacts)),
+        ),
+        Column[EndpointPart](
+            "reached",
+            "up to 4 addresses to which these led, or type, source and address of the mount of the folder",
+            lambda part: _reached(part.contacts),
+        ),
     ),
 )
 

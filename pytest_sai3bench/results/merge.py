@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.messages import SECTIONS
+from pytest_sai3bench.results.contacts import merge_contacts
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, total_by_key
 from pytest_sai3bench.results.reconciliation import sum_ticks
@@ -145,6 +146,12 @@ def _agent_report(workers: Sequence[WorkerOutcome]) -> AgentReport:
         start_lag_p99_s=_lags(pacings).percentile_ns(99) / NS_PER_S,
         endpoints=_distinct(uri for worker in workers for uri in worker.endpoints),
         engine="/".join(_distinct(result["engine"] for result in results)),
+        contacts=merge_contacts(
+            (worker.endpoints[contact["endpoint"]], contact)
+            for worker in workers
+            if worker.result is not None
+            for contact in worker.result["contacts"]
+        ),
         longest_pause_s=max((result["longest_pause_ns"] for result in results), default=0) / NS_PER_S,
     )
 

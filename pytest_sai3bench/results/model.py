@@ -10,6 +10,8 @@ from pytest_sai3bench.results.latency import Latency
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pytest_sai3bench.results.contacts import Contact
+
 RunStatus = Literal["completed", "failed", "interrupted"]
 
 
@@ -109,9 +111,9 @@ class AgentReport:
     controller's, known to ± ``clock_error_s``). ``window_s`` is the measured window, ``wall_s`` begin to last completion.
     ``cpu_s`` is user and system time of its ``workers`` processes, ``worker_cpu`` the share of a core that each of them
     used in the window. A process can keep ``cpu_cores`` cores busy: one, or with threads all of the host, which they then share.
-    ``lanes`` is their concurrency, ``endpoints`` are the URIs that it drives. ``outcome`` is one of
-    `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent. ``engine`` is ``default`` or
-    ``boto3``, the reference.
+    ``lanes`` is their concurrency, ``endpoints`` are the URIs that it drives, ``contacts`` say how it reached them.
+    ``outcome`` is one of `pytest_sai3bench.agent.messages.ResultWire`, or ``lost`` when the agent fell silent. ``engine``
+    is ``default`` or ``boto3``, the reference.
 
     ``longest_pause_s`` is the longest time for which a worker did not come round to look after itself; it means to do
     so every 50 ms. Under a rate, ``due_starts`` operations were due in the window; of these ``late_starts`` had to wait for a lane, and
@@ -146,6 +148,7 @@ class AgentReport:
     longest_pause_s: float = 0.0
     endpoints: tuple[str, ...] = ()
     engine: str = "default"
+    contacts: tuple[Contact, ...] = ()
 
     @property
     def cpu_load(self) -> float:

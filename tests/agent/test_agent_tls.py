@@ -337,6 +337,7 @@ def test_the_loop_waits_for_either_direction(
         crossed: Any = CrossedSocket(sock)
         crossed.do_handshake = lambda: None
         crossed.getsockopt = sock.getsockopt
+        crossed.getpeername, crossed.getsockname = sock.getpeername, sock.getsockname
         crossed.close = sock.close
         return crossed
 

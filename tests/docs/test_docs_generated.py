@@ -114,6 +114,7 @@ def test_every_field_of_result_json_is_described(table: Callable[[str, str], lis
         "phases[]": phase,
         "phases[].series[]": phase["series"][0],
         "phases[].ticked": phase["ticked"],
+        "phases[].agents[].contacts[]": phase["agents"][0]["contacts"][0],
         "phases[].errors[]": phase["errors"][0],
         "checks[]": document["checks"][0],
         "verdicts[]": document["verdicts"][0],

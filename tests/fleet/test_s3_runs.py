@@ -56,6 +56,17 @@ def test_two_agents_drive_the_addresses_that_are_theirs(
         (agent, uri) for agent, own in (("a", uris[:2]), ("b", uris[2:])) for uri in own
     }
     assert workload.tally().errors == cleanup.tally().errors == 0
+    # Each address of the suite was contacted, and by its own agent only.
+    reached = {
+        (report.agent, contact.endpoint): [address for address, _ in contact.remotes]
+        for report in workload.agents
+        for contact in report.contacts
+    }
+    assert reached == {
+        ("ab"[number // 2], uri): [f"{host}:{port}"]
+        for number, (uri, (host, port)) in enumerate(zip(uris, s3_server.addresses, strict=True))
+    }
+    assert all(contact.connections > 0 for report in workload.agents for contact in report.contacts)
     # The server's own count of puts, of the requests that were made to each address.
     puts = [
         sum(phase.tally(ops=["put"], endpoint=uri).requests for phase in (prepare, workload)) for uri in uris

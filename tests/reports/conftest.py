@@ -21,6 +21,7 @@ from pytest_sai3bench.plan.model import (
     WorkerPlan,
 )
 from pytest_sai3bench.results.checks import check_phase
+from pytest_sai3bench.results.contacts import Contact, Mount
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import (
     AgentReport,
@@ -101,10 +102,28 @@ def workload() -> PhaseResult:
         phase="workload",
         endpoints=(A, B, IDLE),
         agents=(
-            report("a1", endpoints=(A, B)),
+            report(
+                "a1",
+                endpoints=(A, B),
+                contacts=(
+                    Contact(
+                        A,
+                        5,
+                        (("10.0.0.1:9000", 4), ("10.0.0.9:9000", 1)),
+                        ("10.0.1.1:40000", "10.0.1.1:40001"),
+                    ),
+                    Contact(
+                        B, 4, tuple((f"10.0.0.2{number}:9000", 1) for number in range(5)), ("10.0.1.1:40009",)
+                    ),
+                ),
+            ),
             report(
                 "a2",
                 endpoints=(B, IDLE),
+                contacts=(
+                    Contact(B, 3, (("10.0.0.21:9000", 3),)),
+                    Contact(IDLE, mount=Mount("0:45", "/mnt/c", "nfs4", "srv:/c", "10.0.0.3")),
+                ),
                 outcome="gave-up",
                 reason="too many errors:\n3 of 3 puts",
                 workers=2,

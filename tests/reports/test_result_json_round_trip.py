@@ -12,6 +12,7 @@ from pytest_sai3bench import __version__
 from pytest_sai3bench.agent import hdr
 from pytest_sai3bench.errors import ResultsError
 from pytest_sai3bench.reports.result_json import from_json, to_json, verdicts_from_json
+from pytest_sai3bench.results.contacts import Contact, Mount
 from pytest_sai3bench.results.interchange import decode
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import (
@@ -42,6 +43,14 @@ tallies = st.one_of(
 )
 series = st.dictionaries(keys, tallies, max_size=3)
 notes = st.lists(texts, max_size=2).map(tuple)
+contacts = st.builds(
+    Contact,
+    texts,
+    counts,
+    st.lists(st.tuples(texts, counts), max_size=2).map(tuple),
+    notes,
+    st.none() | st.builds(Mount, texts, texts, texts, texts, texts),
+)
 reports = st.builds(
     AgentReport,
     agent=texts,
@@ -61,6 +70,8 @@ reports = st.builds(
     read_sink=texts,
     notes=notes,
     workers=counts,
+    endpoints=notes,
+    contacts=st.lists(contacts, max_size=2).map(tuple),
 )
 phases = st.builds(
     PhaseResult,

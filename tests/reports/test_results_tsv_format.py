@@ -92,6 +92,8 @@ def test_endpoint_stats_begin_with_the_ten_columns_of_sai3_bench_and_go_on_with_
         "p95_us",
         "p99_us",
         "max_us",
+        "connections",
+        "reached",
     ]
 
 
@@ -126,6 +128,7 @@ def test_an_idle_endpoint_has_a_row_of_zeros(workload: PhaseResult) -> None:
     idle = section(written(workload), "endpoint_stats")[2]
 
     assert (idle.pop("endpoint_idx"), idle.pop("endpoint_uri")) == ("3", "s3://10.0.0.3:9000/bench/")
+    assert idle.pop("reached") == "nfs4 srv:/c 10.0.0.3"
     assert {float(value) for value in idle.values()} == {0.0}
 
 

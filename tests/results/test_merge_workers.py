@@ -116,6 +116,7 @@ def result_wire(seen: Iterable[Event] = (), errors: Iterable[ErrorWire] = ()) ->
         "pacing": None,
         "cpu_share": -1.0,
         "longest_pause_ns": 0,
+        "contacts": [],
     }
 
 
