@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import partial
 from heapq import heapify, heapreplace
 from itertools import chain, repeat
+from operator import itemgetter
 from random import Random
 from threading import Lock
 from typing import TYPE_CHECKING, Callable, NamedTuple
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     from .sources import Task
 
+# The strategy for tasks that all name their endpoint.
+PLACED = "placed"
 # The latency of what did not succeed, for `Balancer.release`.
 FAILED = -1
 # A round of round robin is at least so long, since beginning one takes time.
@@ -210,6 +213,11 @@ def least_latency(setting: _Setting) -> Balancer:
     return Balancer(acquire, release, choose_among)
 
 
+def placed(_setting: _Setting) -> Balancer:
+    """Return the endpoint that the task itself names; there is no other, so nothing can be left out."""
+    return Balancer(itemgetter(4), _forget, lambda _chosen: None)
+
+
 def _forget(_endpoint: int, _latency_ns: int) -> None:
     """Release an endpoint for a strategy that does not look at it."""
 
@@ -221,9 +229,10 @@ _STRATEGIES: dict[str, Callable[[_Setting], Balancer]] = {
     "weighted": weighted,
     "sticky": sticky,
     "least_latency": least_latency,
+    PLACED: placed,
 }
 # What threads may share as it is: each step of these is one call that nobody gets between, or harmless.
-_FREE = frozenset({"round_robin", "random", "sticky"})
+_FREE = frozenset({"round_robin", "random", "sticky", PLACED})
 
 
 def make_balancer(

@@ -86,20 +86,20 @@ class Boto3Engine:
         """See `Engine.decode`."""
         return unquote(name)
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: str, endpoint: int = 0) -> bool:
         """See `Engine.exists`."""
         try:
-            self._clients[0].stat(unquote(name))
+            self._clients[endpoint].stat(unquote(name))
         except CallFailed as failure:
             if failure.status in {403, 404}:
                 return False
             raise _explain(failure) from failure
         return True
 
-    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+    def names(self, folder: str, *, recursive: bool, endpoint: int = 0) -> Iterator[str]:
         """See `Engine.names`."""
         try:
-            for key in self._clients[0].names(unquote(folder), recursive=recursive):
+            for key in self._clients[endpoint].names(unquote(folder), recursive=recursive):
                 yield quote_key(key)
         except CallFailed as failure:
             raise _explain(failure) from failure

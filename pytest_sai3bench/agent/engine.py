@@ -78,11 +78,11 @@ class Engine(Protocol):
     def decode(self, name: str) -> str:
         """Return a name of the engine in the form of paths in the plan."""
 
-    def exists(self, name: str) -> bool:
-        """Tell whether an object is there."""
+    def exists(self, name: str, endpoint: int = 0) -> bool:
+        """Tell whether an object is there, on one endpoint."""
 
-    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
-        """Yield the names of the objects below ``folder``, on the first endpoint."""
+    def names(self, folder: str, *, recursive: bool, endpoint: int = 0) -> Iterator[str]:
+        """Yield the names of the objects below ``folder``, on one endpoint."""
 
     def make_folder(self, folder: str) -> None:
         """Make sure that objects can be put into ``folder``."""

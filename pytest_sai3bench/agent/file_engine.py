@@ -84,14 +84,14 @@ class FileEngine:
         """See `Engine.decode`."""
         return name
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: str, endpoint: int = 0) -> bool:
         """See `Engine.exists`."""
-        return os.path.isfile(self._roots[0] + name)
+        return os.path.isfile(self._roots[endpoint] + name)
 
-    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+    def names(self, folder: str, *, recursive: bool, endpoint: int = 0) -> Iterator[str]:
         """See `Engine.names`."""
         try:
-            yield from list_files(self._roots[0], folder, recursive=recursive)
+            yield from list_files(self._roots[endpoint], folder, recursive=recursive)
         except FileNotFoundError:
             # As in an object store: where nothing is, nothing is listed.
             return

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 _NUMBERED = re.compile(r"(.*?(?:prepared|deletable)-)(\d{8,10})\.dat", re.DOTALL)
 _MOST = 1 << 32
@@ -81,6 +81,19 @@ class NamePool:
             yield from (numbered_name(stem, number) for number in values if number >= end)
         yield from self._texts
 
+    def share_in_order(self, worker: int, workers: int) -> array[int]:
+        """Return the positions of every n-th name in the order of all names.
+
+        For endpoints that have not all objects: their numbers may have gaps, which a division by number would not see.
+        """
+        order: list[int] = []
+        start = 0
+        for _, values in self._numbers:
+            order += sorted(range(start, start + len(values)), key=lambda place: values[place - start])
+            start += len(values)
+        order += range(start, self._length)
+        return array("I", order[worker::workers])
+
     def share(self, worker: int, workers: int) -> array[int]:
         """Return the positions of the names that one of several workers cares for.
 
@@ -93,4 +106,38 @@ class NamePool:
             mine.extend(start + place for place, number in enumerate(values) if number % workers == worker)
             start += len(values)
         mine.extend(range(start + worker, self._length, workers))
+        return mine
+
+
+class PlacedPool:
+    """The names on several endpoints, each with the endpoint on which it is; a name may be on more than one.
+
+    ``sharers`` says for each endpoint which of the workers that drive it this one is, and how many they are.
+    """
+
+    def __init__(self, pools: Sequence[NamePool], sharers: Sequence[Sequence[int]]) -> None:
+        self._pools = pools
+        self._sharers = sharers
+        self._ends = list(accumulate(map(len, pools)))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def at(self, position: int) -> tuple[str, int]:
+        """Return a name, and the endpoint on which it is."""
+        place = bisect_right(self._ends, position)
+        before = self._ends[place - 1] if place else 0
+        return self._pools[place][position - before], place
+
+    def strangers(self, known: Mapping[str, int]) -> Iterator[str]:
+        """See `NamePool.strangers`."""
+        for pool in self._pools:
+            yield from pool.strangers(known)
+
+    def share(self, _worker: int, _workers: int) -> array[int]:
+        """Return the positions of the names that this worker cares for: of each endpoint its share of those."""
+        mine = array("I")
+        for pool, end, (worker, workers) in zip(self._pools, self._ends, self._sharers):
+            start = end - len(pool)
+            mine.extend(start + position for position in pool.share_in_order(worker, workers))
         return mine

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from array import array
+from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
 from .patterns import parse_pattern
-from .pools import NamePool, parse_numbered
+from .placement import always
+from .pools import NamePool, PlacedPool, parse_numbered
+from .s3_client import RequestFailed
+from .sources import ANYWHERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .engine import Engine
+    from .placement import Placement
+    from .sources import Homes, Pool
 
 
 class StageFailed(Exception):
@@ -25,39 +31,51 @@ class StageFailed(Exception):
 
 
 def resolve_pools(
-    operations: list[dict[str, Any]], engine: Engine, breathe: Callable[[], None]
-) -> list[NamePool | None]:
+    operations: list[dict[str, Any]], engine: Engine, placement: Placement, breathe: Callable[[], None]
+) -> list[Pool | None]:
     """Return the pool of each operation that works on existing objects, None for the others.
 
     ``breathe`` is called now and then during long listings. Raises `StageFailed` when a path matches nothing.
     """
-    pools: list[NamePool | None] = []
-    known: dict[tuple[str, str], NamePool] = {}
+    pools: list[Pool | None] = []
+    known: dict[tuple[str, str], Pool] = {}
     for operation in operations:
         if operation["op"] not in ("get", "stat", "delete") or not operation["weight"]:
             pools.append(None)
             continue
         key = (operation["path"], operation["pool"])
         if key not in known:
-            known[key] = _resolve(operation, engine, breathe)
+            known[key] = _resolve(operation, engine, placement, breathe)
         pools.append(known[key])
     return pools
 
 
-def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], None]) -> NamePool:
+def _resolve(
+    operation: dict[str, Any], engine: Engine, placement: Placement, breathe: Callable[[], None]
+) -> Pool:
+    def gather(names_on: Callable[[int], Iterable[str]]) -> Pool:
+        pools = []
+        for endpoint in placement.listed:
+            try:
+                pools.append(NamePool(names_on(endpoint)))
+            except RequestFailed as failure:
+                raise StageFailed(failure.kind, failure.detail, endpoint) from failure
+        return PlacedPool(pools, placement.sharers) if placement.is_single else pools[0]
+
     pattern = parse_pattern(operation["path"])
     if pattern.exact:
         name = engine.encode(pattern.exact)
-        if engine.exists(name):
-            return NamePool([name])
+        pool = gather(lambda endpoint: [name] if engine.exists(name, endpoint) else [])
+        if len(pool):
+            return pool
         text = f"{operation['where']}: {operation['op']}: there is no object {pattern.exact}"
         raise StageFailed("no-match", text)
     folder = engine.encode(pattern.folder)
     listed = 0
 
-    def matching() -> Iterator[str]:
+    def matching(endpoint: int) -> Iterator[str]:
         nonlocal listed
-        for name in engine.names(folder, recursive=pattern.recursive):
+        for name in engine.names(folder, recursive=pattern.recursive, endpoint=endpoint):
             listed += 1
             if listed % 1000 == 0:
                 breathe()
@@ -66,12 +84,12 @@ def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], No
                 yield name
 
     if operation["pool"] == "all":
-        pool = NamePool(matching())
+        pool = gather(matching)
     else:
         wanted = operation["pool"] == "deletable"
-        pool = NamePool(name for name in matching() if _is_deletable(name) is wanted)
+        pool = gather(lambda endpoint: (name for name in matching(endpoint) if _is_deletable(name) is wanted))
         if wanted and not len(pool):
-            pool = NamePool(matching())
+            pool = gather(matching)
     if not len(pool):
         shown = pattern.folder or "the endpoint's root"
         raise StageFailed(
@@ -83,7 +101,7 @@ def _resolve(operation: dict[str, Any], engine: Engine, breathe: Callable[[], No
 
 
 def refuse_strangers(
-    operations: Sequence[dict[str, Any]], pools: Sequence[NamePool | None], known: Mapping[str, int]
+    operations: Sequence[dict[str, Any]], pools: Sequence[Pool | None], known: Mapping[str, int]
 ) -> None:
     """Raise `StageFailed` when objects are to be verified whose content is not known.
 
@@ -109,17 +127,50 @@ def _is_deletable(name: str) -> bool:
 
 
 def find_missing(
-    objects: dict[str, Any], engine: Engine, breathe: Callable[[], None], *, look: bool
-) -> array[int]:
-    """Return the numbers of this worker's share of ``objects`` that do not exist; without ``look`` all of them."""
-    stem = engine.encode(objects["folder"]) + objects["stem"] + "-"
-    share, shares, count = objects["share"], objects["shares"], objects["count"]
-    present = bytearray(count)
-    if look:
-        for position, name in enumerate(engine.names(engine.encode(objects["folder"]), recursive=False)):
+    objects: dict[str, Any],
+    engine: Engine,
+    placement: Placement,
+    breathe: Callable[[], None],
+    *,
+    look: bool,
+) -> list[tuple[array[int], Homes]]:
+    """Return the numbers of this worker's share of ``objects`` that do not exist, and where they belong.
+
+    Without ``look`` that is the whole share. Where every endpoint has a copy of its own, there is one such list for each.
+    """
+    count = objects["count"]
+
+    def absent(endpoints: Sequence[int], share: int, shares: int, homes: Homes) -> array[int]:
+        present = bytearray(count)
+        for endpoint in endpoints if look else ():
+            for number in _numbers_on(endpoint, objects, engine, breathe):
+                # What is on another endpoint than its own is not there.
+                if number < count and homes(number) in (endpoint, ANYWHERE):
+                    present[number] = 1
+        return array("I", (number for number in range(share, count, shares) if not present[number]))
+
+    if placement.namespace == "replicated":
+        copies = [partial(always, endpoint) for endpoint in range(placement.endpoints)]
+        return [
+            (absent([endpoint], share, shares, homes), homes)
+            for endpoint, (homes, (share, shares)) in enumerate(zip(copies, placement.sharers))
+        ]
+    homes = placement.homes_of_prepared(objects["shares"])
+    return [(absent(placement.listed, objects["share"], objects["shares"], homes), homes)]
+
+
+def _numbers_on(
+    endpoint: int, objects: dict[str, Any], engine: Engine, breathe: Callable[[], None]
+) -> Iterator[int]:
+    """Yield the numbers of the objects of a set that an endpoint has."""
+    folder = engine.encode(objects["folder"])
+    stem = f"{folder}{objects['stem']}-"
+    try:
+        for position, name in enumerate(engine.names(folder, recursive=False, endpoint=endpoint)):
             if position % 1000 == 0:
                 breathe()
             numbered = parse_numbered(name)
-            if numbered is not None and numbered[0] == stem and numbered[1] < count:
-                present[numbered[1]] = 1
-    return array("I", (number for number in range(share, count, shares) if not present[number]))
+            if numbered is not None and numbered[0] == stem:
+                yield numbered[1]
+    except RequestFailed as failure:
+        raise StageFailed(failure.kind, failure.detail, endpoint) from failure

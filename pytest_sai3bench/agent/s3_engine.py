@@ -112,13 +112,13 @@ class S3Engine:
         """See `Engine.decode`."""
         return unquote(name)
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: str, endpoint: int = 0) -> bool:
         """See `Engine.exists`."""
-        return self._client(0, self._plan["request_timeout_s"]).exists(name)
+        return self._client(endpoint, self._plan["request_timeout_s"]).exists(name)
 
-    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+    def names(self, folder: str, *, recursive: bool, endpoint: int = 0) -> Iterator[str]:
         """See `Engine.names`."""
-        return self._client(0, self._plan["request_timeout_s"]).names(folder, recursive=recursive)
+        return self._client(endpoint, self._plan["request_timeout_s"]).names(folder, recursive=recursive)
 
     def make_folder(self, folder: str) -> None:
         """Do nothing: an object store has no folders."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import accumulate, count
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from .large import LARGE, Large, read_ranges
 from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
 from .payload import Shape
-from .pools import numbered_name, parse_numbered
+from .pools import PlacedPool, numbered_name, parse_numbered
 from .sizes import make_sampler
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from .large import Ranges
+    from .placement import Placement
     from .pools import NamePool
 
 _MASK = (1 << 64) - 1
@@ -37,19 +38,28 @@ _SCATTER = 0x9E3779B97F4A7C15
 # `large`, whose details take the place of the shape. A bare tuple, since making one costs a tenth of making anything with
 # names.
 Task = tuple[int, str, int, Any, int]
+Pool = Union["NamePool", PlacedPool]
 
 ANYWHERE = -1
+# Says for the number of an object on which endpoint it is.
+Homes = Callable[[int], int]
+
+
+def everywhere(_number: int) -> int:
+    """Return `ANYWHERE` for any object."""
+    return ANYWHERE
 
 
 class Created(NamedTuple):
     """Objects that PUTs of one workload entry may have made: enough to name each of them again.
 
-    ``issued`` returns how many; call it when no more are drawn.
+    ``issued`` returns how many; call it when no more are drawn. ``places`` say where they have to be removed.
     """
 
     folder: str
     base: int
     issued: Callable[[], int]
+    places: Sequence[Homes]
 
 
 def scattered_name(folder: str, base: int, number: int) -> str:
@@ -80,21 +90,36 @@ class _Reads(_Entry):
         return (self.op, self._pool[int(self._random() * self._length)], 0, None, ANYWHERE)
 
 
-class _VerifiedReads(_Entry):
-    """GET of objects of prepare that must come back as they were written."""
+class _PlacedReads(_Entry):
+    """GET and STAT of objects that are each on one endpoint."""
 
-    def __init__(self, op: str, pool: NamePool, numbered: Mapping[str, Numbered], rng: Random) -> None:
+    def __init__(self, op: str, pool: PlacedPool, rng: Random) -> None:
         super().__init__(op)
-        self._pool = pool
-        self._numbered = numbered
+        self._at = pool.at
+        self._length = len(pool)
         self._random = rng.random
 
     def draw(self) -> Task | None:
-        key = self._pool[int(self._random() * len(self._pool))]
+        name, place = self._at(int(self._random() * self._length))
+        return (self.op, name, 0, None, place)
+
+
+class _VerifiedReads(_Entry):
+    """GET like another entry, of objects of prepare that must come back as they were written."""
+
+    def __init__(self, op: str, reads: _Entry, numbered: Mapping[str, Numbered]) -> None:
+        super().__init__(op)
+        self._reads = reads.draw
+        self._numbered = numbered
+
+    def draw(self) -> Task | None:
+        task = self._reads()
+        assert task is not None
+        _, key, _, _, place = task
         parsed = parse_numbered(key)
         assert parsed is not None
         objects = self._numbered[parsed[0]]
-        return (self.op, key, objects.size(key), objects.shape, ANYWHERE)
+        return (self.op, key, objects.size(key), objects.shape, place)
 
 
 class _LargeReads(_Entry):
@@ -117,22 +142,24 @@ class _LargeReads(_Entry):
 
 
 class _Lists(_Entry):
-    """LIST: always the same folder."""
+    """LIST: always the same folder, on the endpoints in turn where they do not show the same."""
 
-    def __init__(self, op: str, folder: str) -> None:
+    def __init__(self, op: str, folder: str, homes: Homes) -> None:
         super().__init__(op)
-        self._task = (self.op, folder, 0, None, ANYWHERE)
+        self._folder = folder
+        self._homes = homes
+        self._counter = count()
 
     def draw(self) -> Task | None:
-        return self._task
+        return (self.op, self._folder, 0, None, self._homes(next(self._counter)))
 
 
 class _Deletes(_Entry):
     """DELETE: each object of this worker's part of the pool once, in random order."""
 
-    def __init__(self, op: str, pool: NamePool, worker: int, workers: int, rng: Random) -> None:
+    def __init__(self, op: str, pool: Pool, worker: int, workers: int, rng: Random) -> None:
         super().__init__(op)
-        self._pool = pool
+        self._at = pool.at if isinstance(pool, PlacedPool) else lambda position: (pool[position], ANYWHERE)
         self._order = pool.share(worker, workers)
         rng.shuffle(self._order)
         self._next = count().__next__
@@ -141,7 +168,8 @@ class _Deletes(_Entry):
         position = self._next()
         if position >= len(self._order):
             return None
-        return (self.op, self._pool[self._order[position]], 0, None, ANYWHERE)
+        name, place = self._at(self._order[position])
+        return (self.op, name, 0, None, place)
 
 
 class _Puts(_Entry):
@@ -159,9 +187,22 @@ class _Puts(_Entry):
         name = scattered_name(self._folder, self._base, next(self._counter))
         return (self.op, name, self._size(), self._shape, ANYWHERE)
 
-    def created(self) -> Created:
+    def created(self, places: Sequence[Homes]) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.
-        return Created(self._folder, self._base, self._counter.__next__)
+        return Created(self._folder, self._base, self._counter.__next__, places)
+
+
+class _PlacedPuts(_Puts):
+    """PUT of objects that each have their place."""
+
+    def __init__(self, *parts: Any, homes: Homes) -> None:
+        super().__init__(*parts)
+        self._homes = homes
+
+    def draw(self) -> Task | None:
+        number = next(self._counter)
+        name = scattered_name(self._folder, self._base, number)
+        return (self.op, name, self._size(), self._shape, self._homes(number))
 
 
 class Mix:
@@ -173,15 +214,17 @@ class Mix:
     def __init__(
         self,
         operations: Sequence[dict[str, Any]],
-        pools: Sequence[NamePool | None],
+        pools: Sequence[Pool | None],
         *,
         worker: int,
         workers: int,
+        placement: Placement,
         rng: Random,
         base: int,
         numbered: Mapping[str, Numbered],
     ) -> None:
         self._numbered = numbered
+        self._placement = placement
         self.notes: list[str] = []
         self.created: list[Created] = []
         self._rng = rng
@@ -195,26 +238,33 @@ class Mix:
         self._weigh()
 
     def _make(
-        self, operation: dict[str, Any], pool: NamePool | None, worker: int, workers: int, base: int
+        self, operation: dict[str, Any], pool: Pool | None, worker: int, workers: int, base: int
     ) -> _Entry:
-        op, path = operation["op"], operation["path"]
+        op, path, homes = operation["op"], operation["path"], self._placement.homes_of_new()
         if op == "put":
             folder = path if not path or path.endswith("/") else path + "/"
             sampler = make_sampler(operation["size"], self._rng)
             # Every entry needs numbers of its own: two may write into the same folder.
             shape = Shape(*operation["data"])
-            puts = _Puts(op, folder, sampler, shape, base + (len(self.created) << 40))
+            parts = (op, folder, sampler, shape, base + (len(self.created) << 40))
+            puts = _Puts(*parts)
+            if self._placement.is_single:
+                puts = _PlacedPuts(*parts, homes=homes)
             puts.op |= how_to_put(operation)
-            self.created.append(puts.created())
+            self.created.append(puts.created(self._placement.places_of_new()))
             return puts
         if op == "list":
-            return _Lists(op, path)
+            return _Lists(op, path, homes)
         assert pool is not None
         if op == "delete":
             return _Deletes(op, pool, worker, workers, self._rng)
-        reads: _Entry = _Reads(op, pool, self._rng)
+        reads: _Entry
+        if isinstance(pool, PlacedPool):
+            reads = _PlacedReads(op, pool, self._rng)
+        else:
+            reads = _Reads(op, pool, self._rng)
         if operation["verify"]:
-            reads = _VerifiedReads(op, pool, self._numbered, self._rng)
+            reads = _VerifiedReads(op, reads, self._numbered)
         if operation["ranges"]:
             reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._numbered)
         return reads
@@ -275,10 +325,11 @@ def size_of(key: str, numbered: Mapping[str, Numbered]) -> int:
 
 
 class Missing:
-    """PUTs of the numbered objects that prepare found missing."""
+    """PUTs of the numbered objects that prepare found missing, each where ``homes`` says."""
 
-    def __init__(self, numbered: Numbered, numbers: array[int]) -> None:
+    def __init__(self, numbered: Numbered, numbers: array[int], homes: Homes = everywhere) -> None:
         self.stem = numbered.stem
+        self.homes = homes
         self._numbered = numbered
         self._numbers = numbers
         self._next = count().__next__
@@ -288,8 +339,9 @@ class Missing:
         position = self._next()
         if position >= len(self._numbers):
             return None
-        name = numbered_name(self.stem, self._numbers[position])
-        return (PUT | self._numbered.how, name, self._numbered.size(name), self._numbered.shape, ANYWHERE)
+        number, numbered = self._numbers[position], self._numbered
+        name = numbered_name(self.stem, number)
+        return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
 
     def issued(self) -> array[int]:
         """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
@@ -300,31 +352,37 @@ class Removals:
     """DELETEs of everything this worker made: what was ``missing`` before prepare, and ``created`` by the workload."""
 
     def __init__(self, missing: Sequence[Missing], created: Sequence[Created]) -> None:
-        self._parts: list[tuple[int, Callable[[int], str]]] = []
+        # How many objects, and for the position of each its name and place.
+        self._parts: list[tuple[int, Callable[[int], tuple[str, int]]]] = []
         for objects in missing:
             numbers = objects.issued()
-            self._parts.append((len(numbers), _numbered_part(objects.stem, numbers)))
+            self._parts.append((len(numbers), _numbered_part(objects, numbers)))
         for part in created:
-            self._parts.append((part.issued(), _created_part(part)))
+            issued = part.issued()
+            self._parts += [(issued, _created_part(part, homes)) for homes in part.places]
         self.total = sum(length for length, _ in self._parts)
         self._next = count().__next__
 
     def take(self) -> Task | None:
         """Return the next DELETE, or None at the end."""
         position = self._next()
-        for length, name in self._parts:
+        for length, at in self._parts:
             if position < length:
-                return (DELETE, name(position), 0, None, ANYWHERE)
+                name, place = at(position)
+                return (DELETE, name, 0, None, place)
             position -= length
         return None
 
 
-def _numbered_part(stem: str, numbers: array[int]) -> Callable[[int], str]:
-    return lambda position: numbered_name(stem, numbers[position])
+def _numbered_part(objects: Missing, numbers: array[int]) -> Callable[[int], tuple[str, int]]:
+    return lambda position: (
+        numbered_name(objects.stem, numbers[position]),
+        objects.homes(numbers[position]),
+    )
 
 
-def _created_part(part: Created) -> Callable[[int], str]:
-    return lambda position: scattered_name(part.folder, part.base, position)
+def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int]]:
+    return lambda position: (scattered_name(part.folder, part.base, position), homes(position))
 
 
 class Chain:
@@ -337,6 +395,23 @@ class Chain:
         """Return the next task of the first part that has one left."""
         for part in self._parts:
             task = part.take()
+            if task is not None:
+                return task
+        return None
+
+
+class Turns:
+    """A task of each source in its turn, so that all have been taken from evenly at any moment."""
+
+    def __init__(self, parts: Sequence[Chain]) -> None:
+        self._parts = tuple(parts)
+        self._next = count().__next__
+
+    def take(self) -> Task | None:
+        """Return the next task; once a source is empty the next one stands in."""
+        start = self._next()
+        for step in range(len(self._parts)):
+            task = self._parts[(start + step) % len(self._parts)].take()
             if task is not None:
                 return task
         return None

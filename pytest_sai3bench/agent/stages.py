@@ -9,20 +9,21 @@ from random import Random
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
-from .balance import make_balancer
+from .balance import PLACED, make_balancer
 from .boto3_engine import Boto3Engine
 from .engine import Load
 from .file_engine import FileEngine
 from .health import Health, make_rules
 from .pacing import Pacer, make_schedule
 from .payload import Shape
+from .placement import make_placement
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
 from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
-from .sources import Chain, Created, Missing, Mix, Numbered, Removals, how_to_put
+from .sources import Chain, Created, Missing, Mix, Numbered, Removals, Turns, how_to_put
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Prepared(NamedTuple):
 
     number: int
     stage: dict[str, Any]
-    source: Mix | Chain | Removals
+    source: Mix | Turns | Removals
 
 
 class Worker:
@@ -59,6 +60,7 @@ class Worker:
         # Apart from the other: how fast operations are drawn must not change the instants.
         self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
         self.engine = _make_engine(plan, credentials, tls)
+        self._placement = make_placement(plan)
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
@@ -79,7 +81,7 @@ class Worker:
         self._window = _NOT_BEGUN
         try:
             if stage["kind"] == "prepare":
-                source: Mix | Chain | Removals = self._missing(stage, breathe)
+                source: Mix | Turns | Removals = self._missing(stage, breathe)
             elif stage["kind"] == "workload":
                 source = self._mix(stage, breathe)
             else:
@@ -90,16 +92,20 @@ class Worker:
         gc.collect()
         return Prepared(index, stage, source)
 
-    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Chain:
-        parts = []
+    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Turns:
+        # One list of sets, or one for each endpoint that has copies of its own.
+        copies: list[list[Missing]] = []
         for objects in stage["objects"]:
-            numbers = find_missing(objects, self.engine, breathe, look=stage["look"])
+            found = find_missing(objects, self.engine, self._placement, breathe, look=stage["look"])
             if not stage["create"]:
                 continue
             self.engine.make_folder(objects["folder"])
-            parts.append(Missing(self._numbered(objects)._replace(how=how_to_put(stage)), numbers))
-        self._made.extend(parts)
-        return Chain(parts)
+            numbered = self._numbered(objects)._replace(how=how_to_put(stage))
+            copies = copies or [[] for _ in found]
+            for sets, (numbers, homes) in zip(copies, found):
+                sets.append(Missing(numbered, numbers, homes))
+        self._made.extend(part for sets in copies for part in sets)
+        return Turns([Chain(sets) for sets in copies])
 
     def _numbered(self, objects: dict[str, Any]) -> Numbered:
         return Numbered(
@@ -113,7 +119,7 @@ class Worker:
         for operation in stage["operations"]:
             if operation["op"] == "put" and operation["weight"]:
                 self.engine.make_folder(operation["path"])
-        pools = resolve_pools(stage["operations"], self.engine, breathe)
+        pools = resolve_pools(stage["operations"], self.engine, self._placement, breathe)
         numbered = {
             known.stem: known
             for other in self.plan["stages"]
@@ -129,6 +135,7 @@ class Worker:
             pools,
             worker=self.plan["worker"],
             workers=self.plan["workers"],
+            placement=self._placement,
             rng=self._rng,
             # Not from the seed: a second run must not meet the objects of the first.
             base=int.from_bytes(os.urandom(8), "little"),
@@ -148,7 +155,7 @@ class Worker:
         self._window = window = Window(start_ns, measured_ns, end_ns, self.plan["interval_ns"])
         endpoints = len(self.plan["endpoints"])
         balancer = make_balancer(
-            self.plan["strategy"],
+            PLACED if self._placement.decides(stage["kind"]) else self.plan["strategy"],
             endpoints,
             self.plan["worker"],
             threads=self.engine.threads,
@@ -234,7 +241,9 @@ class Worker:
         deletes = any(
             operation["op"] == "delete" for other in self.plan["stages"] for operation in other["operations"]
         )
-        return _ABSENT if deletes or stage["mode"] == "tolerant" else frozenset()
+        # Nor are those that were put on one endpoint only, and are looked for on all.
+        somewhere = self._placement.namespace == "replicated" and bool(self._created)
+        return _ABSENT if deletes or somewhere or stage["mode"] == "tolerant" else frozenset()
 
     def close(self) -> None:
         """Let go of everything; other workers, too, have ended by now."""

@@ -103,6 +103,7 @@ def build_plan(
                     strategy_origin=chosen.origins.get("strategy"),
                     weights=chosen.weights,
                     endpoint_rules=_endpoint_rules(chosen.settings),
+                    namespace=suite.namespace,
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     read_sink=suite.read_sink,
@@ -118,6 +119,8 @@ def build_plan(
                     interval_s=suite.perf_log.interval,
                 )
             )
+    if suite.namespace != "shared":
+        workers = list(_with_sharers(workers))
     plan = RunPlan(
         suite=loaded.shown,
         name=suite.name + loaded.label,
@@ -135,6 +138,17 @@ def build_plan(
 def _useless_target(target: str | None, uris: Sequence[str]) -> Iterator[str]:
     if target and "://" in target and below(as_folder(target), uris) is None:
         yield f"target {target} has no effect: it lies below none of the endpoints"
+
+
+def _with_sharers(workers: Sequence[WorkerPlan]) -> Iterator[WorkerPlan]:
+    """Tell each worker which of those it is that drive an endpoint, for every one of its endpoints."""
+    drivers: dict[str, list[int]] = {}
+    for worker in workers:
+        for endpoint in worker.endpoints:
+            drivers.setdefault(endpoint.uri, []).append(worker.worker)
+    for worker in workers:
+        found = [drivers[endpoint.uri] for endpoint in worker.endpoints]
+        yield replace(worker, sharers=tuple((each.index(worker.worker), len(each)) for each in found))
 
 
 def _raise_for(problems: Iterable[Problem]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import Problem, SuiteError
@@ -67,11 +68,16 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
 
 
 def unite(sets: Sequence[EndpointSet]) -> EndpointSet:
-    """Return all endpoints of several agents, each once; they are driven as the first agent drives its own."""
-    endpoints: dict[str, Endpoint] = {}
-    for endpoint in (endpoint for chosen in sets for endpoint in chosen.endpoints):
-        endpoints.setdefault(endpoint.uri, endpoint)
-    return replace(sets[0], endpoints=tuple(endpoints.values()))
+    """Return all endpoints of several agents, each once; they are driven as the first agent drives its own.
+
+    If that goes by weights, the endpoints of agents that have none count once.
+    """
+    found: dict[str, tuple[Endpoint, float]] = {}
+    for chosen in sets:
+        for endpoint, weight in zip(chosen.endpoints, chosen.weights or repeat(1.0)):
+            found.setdefault(endpoint.uri, (endpoint, weight))
+    endpoints, weights = zip(*found.values(), strict=True)
+    return replace(sets[0], endpoints=endpoints, weights=weights if sets[0].weights else ())
 
 
 def _candidates(

@@ -346,6 +346,9 @@ class WorkerPlan:
     ``strategy_origin`` says where the strategy is written, None when nothing says it. ``weights`` are those of the
     endpoints, empty where the strategy does not go by them.
 
+    ``namespace`` says which objects the endpoints show. ``sharers`` has for each endpoint which of the workers that drive
+    it this one is, counted from 0, and how many they are; empty when all workers drive all endpoints.
+
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
     over HTTP, ``engine`` what makes the load on ``s3``. ``env`` holds variables of the agent's environment, which may be
@@ -367,6 +370,8 @@ class WorkerPlan:
     errors: ErrorPolicy
     weights: tuple[float, ...] = ()
     endpoint_rules: EndpointRules = EndpointRules()
+    namespace: Literal["shared", "independent", "replicated"] = "shared"
+    sharers: tuple[tuple[int, int], ...] = ()
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
     data_seed: int = 0
@@ -398,6 +403,11 @@ class WorkerPlan:
             "endpoints": [endpoint.to_wire() for endpoint in self.endpoints],
             "strategy": self.strategy,
             "weights": list(self.weights),
+            "namespace": self.namespace,
+            "sharers": [
+                list(pair) for pair in self.sharers or [(self.worker, self.workers)] * len(self.endpoints)
+            ],
+            "processes": self.processes,
             "lanes": self.lanes,
             "seed": self.seed,
             "stages": [stage.to_wire() for stage in self.stages],

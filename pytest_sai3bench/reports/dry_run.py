@@ -46,9 +46,11 @@ def dry_run(plan: RunPlan) -> str:
         by_agent.setdefault(worker.agent, []).append(worker)
     for workers in by_agent.values():
         lines += ["", *_agent(workers)]
+    replicated = any(worker.namespace == "replicated" for worker in plan.workers)
+    copies = len(plan.endpoints) if replicated else 0
     # Workers differ in their endpoints and shares, not in what they do.
     for stages in zip(*(worker.stages for worker in plan.workers)):
-        lines += ["", *_stage(stages)]
+        lines += ["", *_stage(stages, copies)]
     lines += ["", _time(plan)]
     remarks = [f"note: {note}" for note in plan.notes] + [f"warning: {text}" for text in give_advice(plan)]
     if remarks:
@@ -96,7 +98,13 @@ def _way(host: HostPlan) -> str:
 
 
 def _strategy(worker: WorkerPlan) -> str:
-    """Return the strategy, and where it is written unless that is beside the endpoints."""
+    """Return the strategy, and where it is written unless that is beside the endpoints; before it what they show."""
+    if worker.namespace == "independent":
+        return "independent"
+    return _how(worker) if worker.namespace == "shared" else f"{worker.namespace}, {_how(worker)}"
+
+
+def _how(worker: WorkerPlan) -> str:
     origin = worker.strategy_origin
     if origin is None or _block_of(origin) == _block_of(worker.endpoints[0].origin):
         return worker.strategy
@@ -107,8 +115,8 @@ def _block_of(origin: Origin) -> str:
     return origin.path.rpartition(".")[0]
 
 
-def _stage(stages: Sequence[StagePlan]) -> list[str]:
-    """Describe one stage from the plans that all workers have for it."""
+def _stage(stages: Sequence[StagePlan], copies: int) -> list[str]:
+    """Describe one stage from the plans that all workers have for it; ``copies`` is 0 where objects have none."""
     first = stages[0]
     if first.kind == "workload":
         warmup = f" after {format_seconds(first.warmup_s)} of warm-up" if first.warmup_s else ""
@@ -138,6 +146,7 @@ def _stage(stages: Sequence[StagePlan]) -> list[str]:
         for objects, count in counts.items()
     ]
     amount = f"{_plural(counts.total(), 'object')}, {format_size(size_bytes)}"
+    amount += f" on each of {_plural(copies, 'endpoint')}" if copies else ""
     if first.kind == "cleanup":
         # What was there before is left alone.
         amount = "what the run made" + (f", at most {amount} of prepare" if counts else "")

@@ -12,7 +12,7 @@ from pytest_sai3bench.units import format_count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pytest_sai3bench.plan.model import Endpoint, RunPlan
+    from pytest_sai3bench.plan.model import Endpoint, RunPlan, WorkerPlan
     from pytest_sai3bench.reports.parts import EndpointPart
     from pytest_sai3bench.results.model import PhaseResult
     from pytest_sai3bench.results.outliers import Mark
@@ -37,7 +37,7 @@ def endpoint_list(plan: RunPlan, width: int, *, everything: bool = False) -> lis
             driven.setdefault(worker.agent, set()).add(endpoint.uri)
     facts = [_per_agent([len(uris) for uris in driven.values()])] if len(driven) > 1 else []
     if len(drivers) > 1:
-        facts.append(" and ".join(dict.fromkeys(worker.strategy for worker in plan.workers)))
+        facts.append(" and ".join(dict.fromkeys(_choice(worker) for worker in plan.workers)))
     rows: list[tuple[str, ...]] = [(endpoint.uri,) for endpoint in plan.endpoints]
     addresses = [_address(endpoint) for endpoint in plan.endpoints]
     if any(address not in uri for (uri,), address in zip(rows, addresses)):
@@ -110,3 +110,8 @@ def _address(endpoint: Endpoint) -> str:
         return endpoint.root
     host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return f"{host}:{endpoint.port}"
+
+
+def _choice(worker: WorkerPlan) -> str:
+    """Return in a word what decides on the endpoint of an operation."""
+    return worker.namespace if worker.namespace == "independent" else worker.strategy

@@ -54,7 +54,6 @@ _KEYS = {
     "dynamic_put_pool": _later(False),
     "enable_metadata_cache": _later(),
     "force_overwrite": _never(),
-    "namespace": _refused("shared"),
     "objects": _never(),
     "op_log_path": _later(),
     "processing_mode": _later(),

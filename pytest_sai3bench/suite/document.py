@@ -23,6 +23,7 @@ from pytest_sai3bench.suite.scalars import (
     EngineName,
     Marker,
     Name,
+    Namespace,
     PageCacheMode,
     PositiveCount,
     PositiveDuration,
@@ -173,6 +174,14 @@ class Suite(Section):
     embedded_server: EmbeddedServer | None = Field(
         default=None,
         description="a throwaway server. For trying out and for tests. sai3-bench has no such key.",
+    )
+    namespace: Namespace = Field(
+        default="shared",
+        description=(
+            "shared, independent or replicated. "
+            "What the endpoints show: all the same objects; each its own, so that an object is on one endpoint; or each "
+            "its own copy of every object. sai3-bench has no such key."
+        ),
     )
     addressing: Addressing = Field(
         default="auto",

@@ -84,7 +84,7 @@ class MultiEndpoint(Section):
     endpoints: EndpointList = Field(
         default=(),
         description=(
-            f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All must show the same objects. "
+            f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All show the same objects, unless `namespace` says otherwise. "
             "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
         ),
     )

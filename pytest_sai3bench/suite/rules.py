@@ -108,6 +108,23 @@ def _weights_are_used(suite: Suite) -> Iterator[Finding]:
         yield Finding(place, "'weights' has no effect without 'strategy: weighted'", "warning")
 
 
+def _namespace_fits(suite: Suite) -> Iterator[Finding]:
+    """Find what an object's place decides already, and what would leave copies behind."""
+    if suite.namespace == "replicated":
+        for index, operation in enumerate(suite.workload):
+            if operation.op == "delete" and operation.weight:
+                text = "would leave the copies on the other endpoints: expected no deletes with 'namespace: replicated'"
+                yield Finding(("workload", index, "op"), f"'op: delete' {text}")
+    if suite.namespace == "independent":
+        numbers = range(len(suite.distributed.agents if suite.distributed else ()))
+        blocks = [shared_block(suite), *(own_block(suite, number) for number in numbers)]
+        for place in sorted(
+            {block.places["strategy"] for block in blocks if block and "strategy" in block.places}, key=str
+        ):
+            text = "has no effect with 'namespace: independent': an operation goes where its object is"
+            yield Finding(place, f"'{place[-1]}' {text}", "warning")
+
+
 def _sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
     for index, operation in enumerate(suite.workload):
         if (
@@ -253,6 +270,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (_ENDPOINT_KEYS, _endpoints_are_written_once),
     (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_needed),
     ((*_ENDPOINT_KEYS, "distributed"), _weights_are_used),
+    (("namespace", *_ENDPOINT_KEYS, "distributed", "workload"), _namespace_fits),
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),

@@ -193,6 +193,10 @@ Strategy = Annotated[
         },
     ),
 ]
+Namespace = Annotated[
+    Literal["shared", "independent", "replicated"],
+    _choice("namespace", {word: word for word in ("shared", "independent", "replicated")}),
+]
 Addressing = Annotated[
     Literal["auto", "path", "virtual"],
     _choice("addressing", {"auto": "auto", "path": "path", "virtual": "virtual"}),

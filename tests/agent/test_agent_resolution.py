@@ -7,14 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import numbered_name
 from pytest_sai3bench.agent.resolution import StageFailed, find_missing, resolve_pools
+from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.plan.model import ObjectSet, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIZE = SizePlan("fixed", 10, 10)
+SHARED = Placement("shared", 3, 0, 1, [[0, 1]] * 3)
 
 
 class Shelf:
@@ -30,10 +33,12 @@ class Shelf:
     def decode(self, name: str) -> str:
         return unquote(name)
 
-    def exists(self, name: str) -> bool:
+    def exists(self, name: str, endpoint: int = 0) -> bool:
+        assert endpoint == 0
         return self.decode(name) in self.paths
 
-    def names(self, folder: str, *, recursive: bool) -> Iterator[str]:
+    def names(self, folder: str, *, recursive: bool, endpoint: int = 0) -> Iterator[str]:
+        assert endpoint == 0
         folder = self.decode(folder)
         self.listed.append(folder)
         for path in self.paths:
@@ -43,8 +48,15 @@ class Shelf:
 
 def pools_of(shelf: Shelf, *operations: OperationPlan) -> list[list[str] | None]:
     engine: Any = shelf
-    pools = resolve_pools([each.to_wire() for each in operations], engine, lambda: None)
+    pools: list[Any] = [*resolve_pools([each.to_wire() for each in operations], engine, SHARED, lambda: None)]
     return [None if pool is None else sorted(pool[place] for place in range(len(pool))) for pool in pools]
+
+
+def missing_in(shelf: Shelf, objects: dict[str, Any], *, look: bool) -> list[int]:
+    engine: Any = shelf
+    ((numbers, homes),) = find_missing(objects, engine, SHARED, lambda: None, look=look)
+    assert homes(1) == ANYWHERE
+    return list(numbers)
 
 
 def op(op: str, path: str, weight: int = 1, **changes: Any) -> OperationPlan:
@@ -135,7 +147,7 @@ def test_an_endpoint_without_objects_says_so() -> None:
 def test_long_listings_let_the_controller_get_a_word_in() -> None:
     shelf: Any = Shelf(*(f"data/{number}" for number in range(3500)))
     breaths: list[int] = []
-    resolve_pools([op("get", "data/").to_wire()], shelf, lambda: breaths.append(1))
+    resolve_pools([op("get", "data/").to_wire()], shelf, SHARED, lambda: breaths.append(1))
     assert len(breaths) == 3
 
 
@@ -152,11 +164,10 @@ def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[
         "prepared-00000002.dat",
         "d e/x/prepared-00000003.dat",
     ]
-    engine: Any = Shelf(*(numbered_name("d e/prepared-", number) for number in present), *others)
+    shelf = Shelf(*(numbered_name("d e/prepared-", number) for number in present), *others)
 
     missing = [
-        list(find_missing(objects(count, share=share, shares=shares), engine, lambda: None, look=True))
-        for share in range(shares)
+        missing_in(shelf, objects(count, share=share, shares=shares), look=True) for share in range(shares)
     ]
 
     assert sorted(number for part in missing for number in part) == sorted(set(range(count)) - present)
@@ -166,6 +177,5 @@ def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[
 
 def test_without_a_look_every_object_is_missing() -> None:
     shelf = Shelf(*(numbered_name("d e/prepared-", number) for number in range(5)))
-    engine: Any = shelf
-    assert list(find_missing(objects(5), engine, lambda: None, look=False)) == [0, 1, 2, 3, 4]
+    assert missing_in(shelf, objects(5), look=False) == [0, 1, 2, 3, 4]
     assert shelf.listed == []

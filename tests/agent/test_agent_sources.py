@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
 from pytest_sai3bench.agent.payload import PLAIN, Shape
+from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
 from pytest_sai3bench.agent.sizes import size_by_name
 from pytest_sai3bench.agent.sources import ANYWHERE, Chain, Missing, Mix, Numbered, Removals
@@ -27,6 +28,7 @@ from pytest_sai3bench.agent.sources import Task
 
 SIZE = SizePlan("fixed", 1000, 1000)
 DRAWS = 40_000
+SHARED = Placement("shared", 3, 0, 1, [[0, 1]] * 3)
 
 
 def numbered(stem: str, shape: Shape = PLAIN) -> Numbered:
@@ -53,6 +55,7 @@ def make_mix(
         [pool for _, pool in entries],
         worker=worker,
         workers=workers,
+        placement=SHARED,
         rng=Random(seed),
         base=base,
         numbered={"data/prepared-": numbered("data/prepared-", Shape(dedup=2))},

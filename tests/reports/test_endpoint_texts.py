@@ -61,6 +61,11 @@ def test_workers_of_one_agent_count_once() -> None:
     ]
 
 
+def test_no_strategy_is_named_where_none_decides() -> None:
+    worker = replace(_worker("a", _s3(1), _s3(2)), namespace="independent")
+    assert endpoint_list(_plan(worker), 100)[0] == "Endpoints: 2 (independent)"
+
+
 def test_agents_may_differ_in_number_and_strategy_and_share_endpoints() -> None:
     workers = [
         _worker("a", _s3(1), _s3(2)),

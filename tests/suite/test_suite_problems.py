@@ -180,6 +180,10 @@ VALUES = [
         "multi_endpoint.strategy: unknown strategy 'round-robin', did you mean 'round_robin'? expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
     ),
     (
+        "namespace: share",
+        "namespace: unknown namespace 'share', did you mean 'shared'? expected one of shared, independent, replicated",
+    ),
+    (
         "multi_endpoint: {endpoints: [file:///a/], strategy: 7}",
         "multi_endpoint.strategy: unknown strategy 7: expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
     ),
@@ -589,6 +593,30 @@ distributed:
 def test_a_disabled_set_leaves_the_target_alone(tmp_path: Path) -> None:
     text = f"{GET}target: file:///a/\nmulti_endpoint: {{enabled: false}}\n"
     assert problems_of(tmp_path, text, strict=True) == []
+
+
+def test_a_strategy_has_no_effect_where_objects_have_their_place(tmp_path: Path) -> None:
+    text = f"""\
+{GET}namespace: Independent
+multi_endpoint: {{strategy: random, endpoints: [file:///a/]}}
+distributed:
+  agents:
+    - {{address: a}}
+    - {{address: b, multi_endpoint: {{strategy: sticky}}}}
+"""
+    warning = "'strategy' has no effect with 'namespace: independent': an operation goes where its object is"
+    assert problems_of(tmp_path, text) == [
+        f"warning s.yaml:3: multi_endpoint.strategy: {warning}",
+        f"warning s.yaml:7: distributed.agents[1].multi_endpoint.strategy: {warning}",
+    ]
+    assert problems_of(tmp_path, text.replace("Independent", "replicated")) == []
+
+
+def test_copies_are_not_deleted(tmp_path: Path) -> None:
+    text = "namespace: replicated\ntarget: file:///a/\nworkload: [{op: delete, path: d/*, weight: %d}, {op: stat, path: d/*, weight: 1}]\n"
+    wrong = "'op: delete' would leave the copies on the other endpoints: expected no deletes with 'namespace: replicated'"
+    assert problems_of(tmp_path, text % 1) == [f"error s.yaml:3: workload[0].op: {wrong}"]
+    assert problems_of(tmp_path, text % 0) == []
 
 
 def test_keys_for_anchors_are_free(tmp_path: Path) -> None:

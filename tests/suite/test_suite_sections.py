@@ -67,6 +67,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "tls": None,
         "verify": False,
         "addressing": "auto",
+        "namespace": "shared",
         "page_cache_mode": None,
         "read_sink": "auto",
         "engine": "default",
