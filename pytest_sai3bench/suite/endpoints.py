@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, model_validator
@@ -39,12 +40,22 @@ def object_to(written: Sequence[str]) -> Iterator[tuple[Place, str]]:
             yield (index,), f"{found}:// in a set of {scheme}:// endpoints: expected one scheme for all"
             continue
         for uri in uris:
-            parsed = parse_uri(uri)
-            first = first_of.setdefault(replace(parsed, path=parsed.path.rstrip("/")), index)
+            first = first_of.setdefault(_identity(parse_uri(uri)), index)
             if first != index:
                 shown = f"{uri} is " if len(uris) > 1 else ""
                 yield (index,), f"{shown}the same endpoint as [{first}]: expected each one once"
                 break
+
+
+def _identity(uri: ParsedUri) -> ParsedUri:
+    """Return an address as others that mean the same have it, too."""
+    try:
+        host = ip_address(uri.host).compressed
+    except ValueError:
+        host = uri.host.lower()
+    folders = [name for name in uri.path.split("/") if name not in ("", ".")]
+    path = "/".join(folders) if uri.scheme != "s3" else uri.path.rstrip("/")
+    return replace(uri, host=host, path=path)
 
 
 def _check_list(written: tuple[str, ...]) -> tuple[str, ...]:

@@ -117,6 +117,9 @@ def _explanation(error: yaml.MarkedYAMLError) -> str:
     if problem.startswith("found character"):
         return "not valid YAML: a value cannot start with a tab, @, ` or %: indent with spaces, put such text in quotes"
     began = f" {context} that begins in line {error.context_mark.line + 1}" if error.context_mark else ""
+    if context in ("while parsing a flow sequence", "while parsing a flow mapping"):
+        # Addresses with ranges are often what stands there.
+        began += "; text with brackets or braces in it needs quotes there"
     return f"not valid YAML: {problem}{began}"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from pytest_sai3bench.errors import SuiteError
+from pytest_sai3bench.plan.build import build_plan
 from pytest_sai3bench.suite.blocks import shared_block
 from pytest_sai3bench.suite.discovery import looks_like_suite
 from pytest_sai3bench.suite.loader import load
@@ -37,7 +39,28 @@ def test_what_would_be_measured_wrong_is_refused(path: Path) -> None:
     assert looks_like_suite(path)
     with pytest.raises(SuiteError) as caught:
         load(path, env={})
-    assert [problem.location.line for problem in caught.value.problems] == lines_that(path, "error")
+    found = {problem.location.line for problem in caught.value.problems if problem.severity == "error"}
+    assert sorted(found) == lines_that(path, "error")
+
+
+@pytest.mark.parametrize("path", [*files_in("accepted"), *files_in("refused")], ids=lambda path: path.stem)
+def test_what_is_said_about_a_file_is_known(path: Path) -> None:
+    """SAI3BENCH_WRITE_GOLD=1 writes the messages anew, for review."""
+    try:
+        problems = load(path, env={}, shown=path.name).warnings
+    except SuiteError as error:
+        problems = error.problems
+    text = "".join(f"{problem.severity} {problem}\n" for problem in problems)
+    gold = CORPUS / "messages" / path.parent.name / f"{path.stem}.txt"
+    if os.environ.get("SAI3BENCH_WRITE_GOLD") == "1":
+        gold.parent.mkdir(parents=True, exist_ok=True)
+        gold.write_text(text, encoding="utf-8")
+    assert text == gold.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", files_in("accepted"), ids=lambda path: path.stem)
+def test_what_is_accepted_can_be_planned(path: Path) -> None:
+    assert build_plan(load(path, env={}), env={}, cores=lambda: 4).workers
 
 
 def test_anchors_and_variables_are_what_they_stand_for() -> None:

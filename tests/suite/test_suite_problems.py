@@ -386,6 +386,22 @@ def test_a_wrong_value_is_explained(tmp_path: Path, text: str, problem: str) -> 
             },
         ),
         (
+            [
+                "s3://Node1:80/bucket/",
+                "s3://[0:0::1]/bucket/",
+                "s3://node1:80/bucket/",
+                "s3://[::1]:80/bucket",
+            ],
+            {
+                2: "the same endpoint as [0]: expected each one once",
+                3: "the same endpoint as [1]: expected each one once",
+            },
+        ),
+        (
+            ["file:///mnt//a/", "file:///mnt/./a", "file:///mnt/A/", "file:///mnt/b/"],
+            {1: "the same endpoint as [0]: expected each one once"},
+        ),
+        (
             ["file:///a[1-2]/", "s3://h[1-2]:9000/bucket/", "file:///b/", "direct:///a3/"],
             {
                 1: "s3:// in a set of file:// endpoints: expected one scheme for all",

@@ -143,6 +143,22 @@ def test_keys_are_text_as_written() -> None:
             3,
             "not valid YAML: did not find expected node content while parsing a flow node that begins in line 3",
         ),
+        (
+            "a:\n- [s3://10.0.0.[1-4]:9000/b/]\n",
+            2,
+            (
+                "not valid YAML: did not find expected ',' or ']' while parsing a flow sequence that begins in line 2; "
+                "text with brackets or braces in it needs quotes there"
+            ),
+        ),
+        (
+            "a: {b: s3://h{1...4}/b/}\n",
+            1,
+            (
+                "not valid YAML: did not find expected ',' or '}' while parsing a flow mapping that begins in line 1; "
+                "text with brackets or braces in it needs quotes there"
+            ),
+        ),
         ("a: 1\n\u00e4: \x01\n", 2, "the character '\\x01' is not allowed in YAML"),
     ],
 )
