@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import monotonic_ns
+from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.agent import PROTOCOL
@@ -107,7 +107,8 @@ class Fleet:
 
     def outcomes(self) -> tuple[WorkerOutcome, ...]:
         """Return what each worker measured in the last stage, as far as it came; nothing when it did not start."""
-        return tuple(_outcome(member) for member in self._members) if self._started else ()
+        epoch_ns = time_ns() - monotonic_ns()
+        return tuple(_outcome(member, epoch_ns) for member in self._members) if self._started else ()
 
     def _greet(self) -> None:
         for member in self._members:
@@ -163,7 +164,7 @@ class Fleet:
             raise (StageError if self.is_whole else AgentLostError)(prefix + "\n".join(troubles))
 
 
-def _outcome(member: Member) -> WorkerOutcome:
+def _outcome(member: Member, epoch_ns: int) -> WorkerOutcome:
     return WorkerOutcome(
         agent=member.plan.agent,
         worker=member.plan.worker,
@@ -176,4 +177,5 @@ def _outcome(member: Member) -> WorkerOutcome:
         result=member.result,
         ticks=member.ticks,
         lost_reason="" if member.result else member.trouble or "no result",
+        epoch_ns=epoch_ns,
     )

@@ -24,6 +24,7 @@ from pytest_sai3bench.results.model import (
     Tally,
     TickSum,
 )
+from pytest_sai3bench.results.outages import Outage
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def _phase_to_json(phase: PhaseResult) -> Document:
         "series": _series_to_json(phase.series),
         "warmup": _series_to_json(phase.warmup),
         "errors": [asdict(error) for error in phase.errors],
+        "outages": [asdict(outage) for outage in phase.outages],
         "ticked": asdict(phase.ticked) | {"differing": list(phase.ticked.differing)},
     }
 
@@ -127,6 +129,7 @@ def _phase_from_json(document: Document) -> PhaseResult:
         series=_series_from_json(document["series"]),
         warmup=_series_from_json(document["warmup"]),
         errors=tuple(ErrorSample(**error) for error in document["errors"]),
+        outages=tuple(Outage(**outage) for outage in document.get("outages", ())),
         ticked=TickSum(**document["ticked"] | {"differing": tuple(document["ticked"]["differing"])}),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from pytest_sai3bench.reports.outages import ENDPOINT_EVENTS
 from pytest_sai3bench.reports.parts import (
     AgentPart,
     EndpointPart,
@@ -331,11 +332,12 @@ def write_tallies(stream: TextIO, phase: PhaseResult) -> None:
     OPERATION_STATS.write(stream, by_operation(phase))
     ENDPOINT_STATS.write(stream, by_endpoint(phase))
     AGENT_STATS.write(stream, by_agent(phase))
+    ENDPOINT_EVENTS.write(stream, phase.outages)
 
 
 def describe_columns() -> str:
     """Return the reference of all columns in Markdown."""
-    tables = (SIZES, OPERATION_STATS, ENDPOINT_STATS, AGENT_STATS, THRESHOLDS, CHECKS)
+    tables = (SIZES, OPERATION_STATS, ENDPOINT_STATS, AGENT_STATS, ENDPOINT_EVENTS, THRESHOLDS, CHECKS)
     return "\n".join(
         f"### {f'`[{table.name}]`' if table.name else 'First table'}\n\n{table.describe()}"
         for table in tables

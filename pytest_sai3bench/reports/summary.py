@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.reports.endpoints import endpoint_table
+from pytest_sai3bench.reports.outages import outage_lines
 from pytest_sai3bench.reports.parts import by_operation
 from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
 from pytest_sai3bench.units import format_seconds
@@ -39,6 +40,7 @@ def summary(
         rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]
         lines += lay_out(rows, header=("", *MEASURES), width=width - 2)
         lines += endpoint_table(workload, width - 2, everything=everything)
+        lines += outage_lines(workload)
         lines += _warmup_errors(workload)
     if verdicts:
         lines.append(f"thresholds: {_count(verdicts)}")

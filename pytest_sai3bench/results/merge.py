@@ -9,6 +9,7 @@ from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.results.contacts import merge_contacts
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, total_by_key
+from pytest_sai3bench.results.outages import read_outages
 from pytest_sai3bench.results.reconciliation import sum_ticks
 from pytest_sai3bench.results.sums import Reporter, Sums
 
@@ -32,6 +33,7 @@ class WorkerOutcome:
 
     ``endpoints`` are the URIs of the worker's plan, in the order its messages count them. ``result`` is None for a
     worker that fell silent: its ticks are then all that is known of it, and ``lost_reason`` says what happened.
+    ``epoch_ns`` is what has to be added to the controller's monotonic clock to get the time since the epoch.
     """
 
     agent: str
@@ -45,6 +47,7 @@ class WorkerOutcome:
     result: ResultWire | None
     ticks: Ticks
     lost_reason: str = ""
+    epoch_ns: int = 0
 
     @property
     def reporter(self) -> Reporter:
@@ -69,6 +72,7 @@ def merge_phase(phase: str, endpoints: tuple[str, ...], outcomes: Sequence[Worke
         series=final[1],
         warmup=final[0],
         errors=_error_samples(outcomes),
+        outages=read_outages(outcomes),
         ticked=sum_ticks(ticked, final),
     )
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_sai3bench.results.contacts import Contact
+    from pytest_sai3bench.results.outages import Outage
 
 RunStatus = Literal["completed", "failed", "interrupted"]
 
@@ -191,6 +192,7 @@ class PhaseResult:
     warmup: Mapping[SeriesKey, Tally] = field(default_factory=dict)
     errors: tuple[ErrorSample, ...] = ()
     ticked: TickSum = field(default_factory=TickSum)
+    outages: tuple[Outage, ...] = ()
 
     @property
     def window_s(self) -> float:
@@ -231,6 +233,7 @@ class PhaseResult:
             series={key: tally for key, tally in self.series.items() if key.agent == agent},
             warmup={key: tally for key, tally in self.warmup.items() if key.agent == agent},
             errors=tuple(error for error in self.errors if error.agent == agent),
+            outages=tuple(outage for outage in self.outages if outage.agent == agent),
             # It was summed up for all together.
             ticked=TickSum(),
         )

@@ -32,6 +32,7 @@ from pytest_sai3bench.results.model import (
     Tally,
     TickSum,
 )
+from pytest_sai3bench.results.outages import Outage
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 
 if TYPE_CHECKING:
@@ -100,6 +101,24 @@ def workload() -> PhaseResult:
     }
     return PhaseResult(
         phase="workload",
+        outages=(
+            Outage("a1", 0, A, "silent", "no answer for 1.1 s", -3.25, 1795515332.0, 2.5, True, 0),
+            Outage(
+                "a2", 2, B, "ejected", "5 failures in a row;\nthe last: 503", 0.5, 1795515336.0, 1.0, True, 3
+            ),
+            Outage(
+                "a2",
+                1,
+                B,
+                "ejected",
+                "5 failures in a row; the last: 500",
+                0.75,
+                1795515336.25,
+                1.25,
+                False,
+                0,
+            ),
+        ),
         endpoints=(A, B, IDLE),
         agents=(
             report(
