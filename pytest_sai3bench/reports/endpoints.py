@@ -52,7 +52,7 @@ def endpoint_list(plan: RunPlan, width: int, *, everything: bool = False) -> lis
     lines = _number(range(1, len(rows) + 1), lay_out(rows, width=width - _room(rows) - 2))
     return [
         f"Endpoints: {format_count(len(rows))}{about}",
-        *(f"  {line}" for line in _cut(lines, everything=everything)),
+        *(f"  {line}" for line in _cut(lines, "" if everything else "-v shows all")),
     ]
 
 
@@ -67,27 +67,48 @@ def endpoint_table(phase: PhaseResult, width: int, *, everything: bool = False) 
         return []
     marks = find_outliers(phase)
     if len(parts) > MOST_LINES:
-        parts.sort(key=lambda part: _badness(part, marks.get(part.name)))
-    room = width - _room(parts) - max((len(str(mark)) + 2 for mark in marks.values()), default=0)
-    rows = [(part.name, f"{part.share:.1%}", *measures(part)) for part in parts]
-    header, *lines = lay_out(rows, header=("endpoint", "share", *MEASURES), width=room)
-    marked = [f"{line}  {marks.get(part.name, '')}".rstrip() for part, line in zip(parts, lines)]
-    numbered = _number([part.number for part in parts], marked)
-    return [" " * _room(parts) + header, *_cut(numbered, everything=everything)]
+        parts.sort(key=lambda part: badness(part, marks.get(part.name)))
+    return number_and_mark(
+        [(part.name, f"{part.share:.1%}", *measures(part)) for part in parts],
+        header=("endpoint", "share", *MEASURES),
+        numbers=[part.number for part in parts],
+        marks=[str(marks.get(part.name, "")) for part in parts],
+        width=width,
+        hint="" if everything else "-v shows all",
+    )
 
 
-def _badness(part: EndpointPart, mark: Mark | None) -> tuple[float, ...]:
+def number_and_mark(
+    rows: Sequence[Sequence[str]],
+    *,
+    header: Sequence[str],
+    numbers: Sequence[int],
+    marks: Sequence[str],
+    width: int,
+    hint: str,
+) -> list[str]:
+    """Return a table with a line for each endpoint: its number, then ``rows``, then its mark if it has one.
+
+    Beyond `MOST_LINES` the rest is counted, and ``hint`` says where it is to be found; without a hint all are there.
+    """
+    room = width - _room(numbers) - max(len(f"  {mark}") if mark else 0 for mark in marks)
+    top, *lines = lay_out(rows, header=header, width=room)
+    marked = [f"{line}  {mark}".rstrip() for line, mark in zip(lines, marks)]
+    return [" " * _room(numbers) + top, *_cut(_number(numbers, marked), hint)]
+
+
+def badness(part: EndpointPart, mark: Mark | None) -> tuple[float, ...]:
     """Return a key that puts the worst first."""
     kind = _SEVERITY.index(mark.kind) if mark else len(_SEVERITY)
     factor = mark.factor if mark else 0.0
     return kind, -part.tally.errors, -factor, -part.tally.latency.percentile_ns(99)
 
 
-def _cut(lines: list[str], *, everything: bool) -> list[str]:
+def _cut(lines: list[str], hint: str) -> list[str]:
     hidden = len(lines) - MOST_LINES
-    if everything or hidden <= 0:
+    if not hint or hidden <= 0:
         return lines
-    return [*lines[:MOST_LINES], f"and {hidden} more, -v shows all"]
+    return [*lines[:MOST_LINES], f"and {hidden} more, {hint}"]
 
 
 def _number(numbers: Iterable[int], lines: Sequence[str]) -> list[str]:

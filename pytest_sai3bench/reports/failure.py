@@ -6,25 +6,29 @@ from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.messages import OPERATIONS
+from pytest_sai3bench.reports.endpoints import MOST_LINES, badness, number_and_mark
 from pytest_sai3bench.reports.parts import by_endpoint
 from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
+from pytest_sai3bench.results.outliers import find_outliers
 from pytest_sai3bench.thresholds.grammar import parse
 from pytest_sai3bench.thresholds.rules import OfMedian
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, OPERATIONS_OF
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ERROR_METRICS, OPERATIONS_OF
 from pytest_sai3bench.units import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from pytest_sai3bench.reports.parts import EndpointPart
     from pytest_sai3bench.results.model import PhaseResult
+    from pytest_sai3bench.results.outliers import Mark
     from pytest_sai3bench.thresholds.rules import Rule
-    from pytest_sai3bench.thresholds.verdicts import Verdict
+    from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 
 # Metrics that stand in the table of endpoints anyway.
 _SHOWN = ("ops", "throughput", "p50", "p99", "errors")
 _MOST_ERRORS = 5
+_MOST_OUTLIERS = 3
 
 
 def failure_block(
@@ -40,38 +44,58 @@ def failure_block(
         rule = parse(verdict.text)
         ops = OPERATIONS_OF.get(rule.scope, OPERATIONS)
         if verdict.rows:
-            lines += ["", *_table(verdict, rule, by_endpoint(phase, ops), width)]
-        if rule.metric.name in ("errors", "error_rate"):
+            table, remark = _compare(verdict, rule, by_endpoint(phase, ops), find_outliers(phase, ops), width)
+            lines += [*_fold(remark, width), "", *table]
+        if rule.metric.name in ERROR_METRICS:
             lines += _errors(phase, ops, width)
     if results is not None:
         lines += ["", f"results: {results}"]
     return "\n".join(lines)
 
 
-def _table(verdict: Verdict, rule: Rule, parts: list[EndpointPart], width: int) -> list[str]:
-    """Return what each endpoint or agent showed; beside a rule on endpoints stands what they did in detail."""
+def _compare(
+    verdict: Verdict, rule: Rule, parts: list[EndpointPart], marks: Mapping[str, Mark], width: int
+) -> tuple[list[str], str]:
+    """Return what each endpoint or agent showed, as a table, and a remark on the endpoints that stand out.
+
+    Beside a rule on endpoints stands what they did in detail.
+    """
     is_of_agent = rule.part is not None and rule.part.kind == "agent"
-    is_detailed = rule.scope != AGENTS and not is_of_agent
     # Of an agent its endpoints are compared, unless the rule compares it with other agents.
     rows_are_agents = rule.scope == AGENTS or (is_of_agent and isinstance(rule.comparison, OfMedian))
-    shows_value = not is_detailed or rule.metric.name not in _SHOWN
-    details = {part.name: (f"{part.share:.1%}", *measures(part)) for part in parts} if is_detailed else {}
-    header = (
-        "agent" if rows_are_agents else "endpoint",
-        *((rule.metric.name,) if shows_value else ()),
-        *(("share", *MEASURES) if is_detailed else ()),
-        "",
+    if rule.scope == AGENTS or is_of_agent:
+        rows = [(row.name, row.value, _pointer(row)) for row in verdict.rows]
+        title = "agent" if rows_are_agents else "endpoint"
+        return lay_out(rows, header=(title, rule.metric.name, ""), width=width), ""
+    of_uri = {part.name: part for part in parts}
+    shown = [(row, of_uri[row.name]) for row in verdict.rows]
+    if len(shown) > MOST_LINES:
+        shown.sort(key=lambda pair: (not pair[0].worst, *badness(pair[1], marks.get(pair[0].name))))
+    shows_value = rule.metric.name not in _SHOWN
+    table = number_and_mark(
+        [
+            (row.name, *((row.value,) if shows_value else ()), f"{part.share:.1%}", *measures(part))
+            for row, part in shown
+        ],
+        header=("endpoint", *((rule.metric.name,) if shows_value else ()), "share", *MEASURES),
+        numbers=[part.number for _, part in shown],
+        marks=[f"{_pointer(row)} {marks.get(row.name, '')}".strip() for row, _ in shown],
+        width=width,
+        hint="in the results",
     )
-    rows = [
-        (
-            row.name,
-            *((row.value,) if shows_value else ()),
-            *details.get(row.name, ()),
-            "<" if row.worst else "",
-        )
-        for row in verdict.rows
-    ]
-    return lay_out(rows, header=header, width=width)
+    return table, _remark([(part, marks[row.name]) for row, part in shown if row.name in marks])
+
+
+def _pointer(row: Row) -> str:
+    return "<" if row.worst else ""
+
+
+def _remark(outliers: Sequence[tuple[EndpointPart, Mark]]) -> str:
+    """Return a sentence on the endpoints that stand out, unless so many do that none of them does."""
+    if not outliers or len(outliers) > _MOST_OUTLIERS:
+        return ""
+    names = (f"endpoint[{part.number}] {part.name} is {mark}" for part, mark in outliers)
+    return f"what stands out: {'; '.join(names)}"
 
 
 def _errors(phase: PhaseResult, ops: Collection[str], width: int) -> list[str]:

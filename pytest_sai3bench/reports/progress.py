@@ -5,7 +5,8 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.results.latency import Latency
+from pytest_sai3bench.results.model import total
+from pytest_sai3bench.results.sums import Reporter, Sums
 from pytest_sai3bench.units import format_count, format_duration_ns, format_rate, format_seconds
 
 if TYPE_CHECKING:
@@ -41,34 +42,23 @@ class Progress:
         due = [(worker, tick) for worker, tick in self._waiting if tick["tick"] < until_s]
         self._waiting = [(worker, tick) for worker, tick in self._waiting if tick["tick"] >= until_s]
         took_s, self._told_s = until_s - self._told_s, until_s
-        requests = dict.fromkeys(self._uris, 0)
-        ops = size_bytes = errors = 0
-        latencies = []
+        sums = Sums()
         for worker, tick in due:
-            for series in (series for section in tick["sections"].values() for series in section):
-                if series["role"] != "whole":
-                    requests[worker.endpoints[series["endpoint"]].uri] += series["count"]
-                if series["role"] == "part":
-                    continue
-                ops += series["count"]
-                size_bytes += series["bytes"]
-                latencies.append(
-                    Latency(
-                        dict(zip(series["index"], series["counts"])),
-                        series["sum_ns"],
-                        series["min_ns"],
-                        series["max_ns"],
-                    )
-                )
-            for error in tick["errors"]:
-                errors += error["count"]
-                requests[worker.endpoints[error["endpoint"]].uri] += error["count"]
+            uris = tuple(endpoint.uri for endpoint in worker.endpoints)
+            sums.add(Reporter(worker.agent, uris), tick["sections"], tick["errors"])
+        requests = dict.fromkeys(self._uris, 0)
+        for _, key, tally in sums.tallies():
+            # An operation of several requests is counted at the endpoint of each.
+            requests[key.endpoint] += tally.requests if key.role != "whole" else 0
+        whole = total(tally for _, key, tally in sums.tallies() if key.role != "part")
+        ops, latency = whole.ops + whole.tail_ops, whole.latency
         self._done += ops
-        latency = Latency.total(latencies)
         per_s = ops / took_s
         text = (
-            f"{self._when(until_s)}: {per_s:,.{0 if per_s >= 10 else 1}f} ops/s, {format_rate(size_bytes / took_s)}, "
-            f"p99 {format_duration_ns(latency.percentile_ns(99)) if latency.count else '-'}, {_plural(errors, 'error')}"
+            f"{self._when(until_s)}: {per_s:,.{0 if per_s >= 10 else 1}f} ops/s, "
+            f"{format_rate((whole.bytes + whole.tail_bytes) / took_s)}, "
+            f"p99 {format_duration_ns(latency.percentile_ns(99)) if latency.count else '-'}, "
+            f"{_plural(whole.errors, 'error')}"
         )
         if self._stage.kind != "workload":
             text += f", {_plural(self._done, 'object')} so far"

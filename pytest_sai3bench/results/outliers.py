@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
 
+from pytest_sai3bench.agent.messages import OPERATIONS
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from pytest_sai3bench.results.model import PhaseResult
 
@@ -29,8 +31,8 @@ class Mark:
         return f"slow: {self.op} {self.factor:.1f}x" if self.kind == "slow" else self.kind
 
 
-def find_outliers(phase: PhaseResult) -> dict[str, Mark]:
-    """Return the endpoints of ``phase`` that stand out.
+def find_outliers(phase: PhaseResult, ops: Collection[str] = OPERATIONS) -> dict[str, Mark]:
+    """Return the endpoints of ``phase`` that stand out in ``ops``.
 
     One without any request is idle, one on which nothing but errors came of them is failing. One is slow when the p50
     of some operation is, by `find_slow`; the operation with the largest factor is named. Medians of unlike operations
@@ -38,12 +40,12 @@ def find_outliers(phase: PhaseResult) -> dict[str, Mark]:
     """
     marks: dict[str, Mark] = {}
     for uri in phase.endpoints:
-        tally = phase.tally(endpoint=uri)
+        tally = phase.tally(ops=ops, endpoint=uri)
         if not tally.requests:
             marks[uri] = Mark("idle")
         elif tally.errors == tally.requests:
             marks[uri] = Mark("failing")
-    for op in dict.fromkeys(key.op for key in phase.series):
+    for op in sorted({key.op for key in phase.series}.intersection(ops)):
         latencies = {uri: phase.tally(ops=[op], endpoint=uri).latency for uri in phase.endpoints}
         medians_ns = {
             uri: latency.percentile_ns(50)

@@ -11,7 +11,14 @@ from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.thresholds.grammar import parse
 from pytest_sai3bench.thresholds.rules import OfMedian, RuleError
 from pytest_sai3bench.thresholds.suggestions import enumerate_words, suggest
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, TOTAL, TTFB
+from pytest_sai3bench.thresholds.vocabulary import (
+    AGENTS,
+    ENDPOINTS,
+    ERROR_METRICS,
+    OPERATIONS_OF,
+    TOTAL,
+    TTFB,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +28,6 @@ if TYPE_CHECKING:
     from pytest_sai3bench.thresholds.verdicts import Severity
 
 IMPLICIT = "total.errors == 0"
-_ERROR_METRICS = ("errors", "error_rate")
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def compile_rules(
             )
             for rule_id, resolved in _resolve(rule, endpoints, agents)
         ]
-    if not any(one.rule.metric.name in _ERROR_METRICS for one in compiled):
+    if not any(one.rule.metric.name in ERROR_METRICS for one in compiled):
         rule = parse(IMPLICIT)
         compiled.append(Compiled(rule_id(rule), rule, IMPLICIT, None, implicit=True))
     return tuple(_with_unique_ids(compiled)), tuple(problems)

@@ -10,6 +10,7 @@ from pytest_sai3bench.results.checks import find_saturation
 from pytest_sai3bench.thresholds.measurement import break_down, measure, measure_peers, median_of
 from pytest_sai3bench.thresholds.rules import Limit, OfMedian
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, ERROR_METRICS
 from pytest_sai3bench.thresholds.wording import (
     describe_margin,
     describe_samples,
@@ -66,7 +67,7 @@ def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
     return replace(
         verdict,
         outcome="failed",
-        reason=_describe_failure(rule, verdict, measurement),
+        reason=_describe_failure(rule, verdict, measurement) + _only_at(rule, phase),
         rows=_rows(rule, phase, too_high=_is_too_high(rule, found.value)),
     )
 
@@ -129,6 +130,20 @@ def _describe_failure(rule: Rule, verdict: Verdict, measurement: Measurement) ->
     facts = [] if verdict.margin is None else [describe_margin(verdict.margin)]
     facts.append(describe_samples(measurement))
     return f"{rule.subject} was {verdict.measured_text}, the limit is {rule.comparison} ({', '.join(facts)})"
+
+
+def _only_at(rule: Rule, phase: PhaseResult) -> str:
+    """Name the endpoint that fails a rule on all of them by itself; a sum is made by all, so no rate has one."""
+    metric = rule.metric
+    if (
+        rule.part
+        or rule.scope in (ENDPOINTS, AGENTS)
+        or not (metric.is_latency or metric.name in ERROR_METRICS)
+    ):
+        return ""
+    parts = break_down(rule, phase)
+    failing = [uri for uri, one in parts if one.value is not None and not rule.comparison.holds(one.value)]
+    return f", only at {failing[0]}" if len(failing) == 1 < len(parts) else ""
 
 
 def _is_too_high(rule: Rule, value: Fraction) -> bool:

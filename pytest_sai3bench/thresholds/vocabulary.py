@@ -31,6 +31,8 @@ BYTE_OPERATIONS = frozenset({"get", "put"})
 
 SCOPES = (*OPERATIONS_OF, ENDPOINTS, AGENTS)
 
+ERROR_METRICS = ("errors", "error_rate")
+
 # Prefixes that stand alone, directly behind their number.
 _PREFIXES = frozenset({"k", "K", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"})
 
@@ -79,7 +81,7 @@ class Metric:
     @property
     def has_median(self) -> bool:
         """Whether endpoints or agents have values of it that can be compared: the usual number of errors is 0."""
-        return self.home == "operations" and self.name not in ("errors", "error_rate", "achieved_rate")
+        return self.home == "operations" and self.name not in (*ERROR_METRICS, "achieved_rate")
 
     @property
     def samples_needed(self) -> int:

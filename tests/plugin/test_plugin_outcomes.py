@@ -55,9 +55,9 @@ def test_a_threshold_that_is_not_met_shows_one_block(
         "get.p99 was <time>, the limit is < <time> (# times the limit, # samples)",
         "reads.sai3.yaml:13: get.p99 < <time>",
         "",
-        "endpoint  share  ops/s  MiB/s  p50  p99  errors",
-        "file://embedded-1/  #%  #  #  <time>  <time>  #",
-        "file://embedded-2/  #%  #  #  <time>  <time>  #",
+        "  endpoint  share  ops/s  MiB/s  p50  p99  errors",
+        "#  file://embedded-1/  #%  #  #  <time>  <time>  #",
+        "#  file://embedded-2/  #%  #  #  <time>  <time>  #",
         "",
         "results: sai3-results/<session>/reads.sai3/reads",
     ]

@@ -175,7 +175,7 @@ def test_what_evaluation_finds_is_what_the_block_shows(run: RunResult) -> None:
     block = failure_block(evaluate(compiled[0], replace(run, phases=(idle,))), idle, 100)
 
     worst = [line for line in block.splitlines() if line.endswith("<")]
-    assert [line.split()[0] for line in worst] == ["s3://10.0.0.2:9000/bench/"]
+    assert [line.split()[:2] for line in worst] == [["2", "s3://10.0.0.2:9000/bench/"]]
 
 
 def test_dry_run(check_gold: Callable[[str, str], None], plan: RunPlan) -> None:

@@ -5,13 +5,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sai3bench.errors import Location
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, WorkerPlan
 from pytest_sai3bench.reports.endpoints import endpoint_list, endpoint_table
+from pytest_sai3bench.reports.failure import failure_block
 from pytest_sai3bench.results.latency import Latency
-from pytest_sai3bench.results.model import AgentReport, PhaseResult, SeriesKey, Tally
+from pytest_sai3bench.results.model import (
+    AgentReport,
+    ErrorSample,
+    PhaseResult,
+    RunResult,
+    SeriesKey,
+    Tally,
+)
+from pytest_sai3bench.thresholds.collection import RuleText, compile_rules
+from pytest_sai3bench.thresholds.evaluation import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pytest_sai3bench.thresholds.verdicts import Verdict
 
 _ORIGIN = Origin("s.yaml:1", "multi_endpoint.endpoints[0]")
 
@@ -158,3 +171,62 @@ def test_a_single_endpoint_is_a_table_only_when_everything_is_wanted() -> None:
         "   endpoint                    share  ops/s  MiB/s   p50   p99  errors",
         "1  s3://10.0.0.1:9000/bench/  100.0%    100   6.25  2 ms  2 ms       0",
     ]
+
+
+def _judged(text: str, phase: PhaseResult) -> Verdict:
+    entry = RuleText(text, Location("suites/eight.yaml", 20, 5), "thresholds[0]")
+    compiled, problems = compile_rules(
+        [entry], operations=["get"], endpoints=phase.endpoints, agents=["local"]
+    )
+    assert problems == ()
+    result = RunResult("suites/eight.yaml", "mixed", "id", "completed", "", 0.0, (phase,))
+    return next(verdict for one in compiled if (verdict := evaluate(one, result)).outcome == "failed")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("latency", "get.p99 < 25 ms"),
+        ("each", "each(endpoint).get.p99 < 25 ms"),
+        ("median", "each(endpoint).get.throughput >= 85% of median"),
+        ("imbalance", "endpoints.imbalance <= 5%"),
+        ("errors", "total.errors == 0"),
+        ("throughput", "get.throughput >= 100 MiB/s"),
+    ],
+)
+def test_a_failure_names_the_one_of_eight_that_stands_out(
+    check_gold: Callable[[str, str], None], name: str, text: str
+) -> None:
+    tallies = {n: _done(1000, 2 + n / 10) for n in range(1, 9)}
+    tallies[3] = _done(200, 33, errors=4)
+    phase = replace(
+        _phase(tallies, 8),
+        errors=(ErrorSample("local", _uri(3), "get", "timeout", 4, "no answer within 120 s"),),
+    )
+    lines = failure_block(_judged(text, phase), phase, 100).splitlines()
+    check_gold(f"failure_8_{name}.txt", "\n".join(lines) + "\n")
+    assert max(map(len, lines)) <= 100
+
+
+def test_a_failure_of_many_endpoints_shows_the_worst_of_them() -> None:
+    tallies = {n: _done(1000, 2 + n / 100) for n in range(1, 41)}
+    tallies[7] = _done(1000, 9)
+    tallies[12] = Tally(errors=5)
+    del tallies[4]
+    phase = _phase(tallies, 40)
+    lines = failure_block(_judged("endpoint[30].get.p99 < 1 ms", phase), phase, 120).splitlines()
+    assert lines[2:4] == [
+        f"what stands out: endpoint[12] {_uri(12)} is failing; endpoint[4] {_uri(4)} is idle;",
+        f"  endpoint[7] {_uri(7)} is slow: get 4.1x",
+    ]
+    # The one that the rule is about comes first.
+    assert [int(line.split()[0]) for line in lines[6:22]] == [30, 12, 4, 7, *range(40, 30, -1), 29, 28]
+    assert lines[22:] == ["and 24 more, in the results"]
+
+
+def test_where_many_stand_out_none_does() -> None:
+    tallies = {n: _done(1000, 2) for n in range(1, 5)}
+    phase = _phase(tallies, 8)
+    lines = failure_block(_judged("endpoints.idle == 0", phase), phase, 120).splitlines()
+    assert not any(line.startswith("what stands out") for line in lines)
+    assert sum(line.endswith("  < idle") for line in lines) == 4

@@ -138,6 +138,21 @@ def test_prepare_tells_how_many_objects_it_has_made_and_forgets_them_at_the_next
     assert progress.tell(10, 100) == ["  prepare, 10 s: 0.0 ops/s, 0 B/s, p99 -, 0 errors, 0 objects so far"]
 
 
+def test_an_operation_of_several_requests_counts_once_and_loads_each_of_their_endpoints() -> None:
+    plan = _plan(2)
+    progress = Progress(plan)
+    progress.begin(_PREPARE)
+    whole, one, other = (
+        _series(0, 10, 8, 40, "whole"),
+        _series(0, 10, 2, 10, "part"),
+        _series(1, 30, 2, 10, "part"),
+    )
+    progress.take(plan.workers[0], _tick(0, whole, one, other))
+    assert progress.tell(1, 120) == [
+        "  prepare, 1 s: 10 ops/s, 400 B/s, p99 8 ms, 0 errors, 10 objects so far, shares 25 75%"
+    ]
+
+
 def test_a_small_share_is_not_none() -> None:
     (line,) = _tell([999, 1, 0], 120)
     assert line.endswith(", shares 100 <1 0%")

@@ -326,7 +326,7 @@ TWO_ENDPOINTS = run(
     [
         (
             "get.max < 20 ms",
-            "get.max was 42 ms, the limit is < 20 ms (110% over, 6 samples)",
+            f"get.max was 42 ms, the limit is < 20 ms (110% over, 6 samples), only at {TWO}",
             (Row(ONE, "12 ms"), Row(TWO, "42 ms", worst=True)),
         ),
         (
@@ -346,7 +346,7 @@ TWO_ENDPOINTS = run(
         ),
         (
             "errors == 0",
-            "total.errors was 2, the limit is == 0 (8 requests)",
+            f"total.errors was 2, the limit is == 0 (8 requests), only at {TWO}",
             (Row(ONE, "0"), Row(TWO, "2", worst=True)),
         ),
         (
@@ -356,7 +356,7 @@ TWO_ENDPOINTS = run(
         ),
         (
             "get.max < 42 ms",
-            "get.max was 42 ms, the limit is < 42 ms (exactly the limit, 6 samples)",
+            f"get.max was 42 ms, the limit is < 42 ms (exactly the limit, 6 samples), only at {TWO}",
             (Row(ONE, "12 ms"), Row(TWO, "42 ms", worst=True)),
         ),
         (
@@ -439,7 +439,7 @@ def test_times_to_first_byte_are_those_of_the_gets_in_scope() -> None:
     )
 
     assert judge("get.ttfb.max < 40 ms", result).reason == (
-        "get.ttfb.max was 40 ms, the limit is < 40 ms (exactly the limit, 3 samples)"
+        f"get.ttfb.max was 40 ms, the limit is < 40 ms (exactly the limit, 3 samples), only at {TWO}"
     )
     assert judge("get.ttfb.max < 40 ms", result).rows == (Row(ONE, "10 ms"), Row(TWO, "40 ms", worst=True))
     assert judge("ttfb.max <= 40 ms", result).measured == 0.04
