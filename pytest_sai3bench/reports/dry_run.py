@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.plan.advice import give_advice
+from pytest_sai3bench.plan.placement import objects_per_endpoint
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
@@ -73,15 +74,13 @@ def _endpoints(workers: Sequence[WorkerPlan]) -> list[str]:
     origins: dict[str, str] = {}
     objects: dict[str, float] = {}
     for worker in workers:
-        prepare = next((stage for stage in worker.stages if stage.kind == "prepare"), None)
-        count = sum(one.own_count for one in prepare.objects) if prepare else 0
-        weights = worker.weights or (1.0,) * len(worker.endpoints)
-        for endpoint, weight in zip(worker.endpoints, weights, strict=True):
+        for endpoint, count in zip(worker.endpoints, objects_per_endpoint(worker), strict=True):
             origins[endpoint.uri] = str(endpoint.origin)
-            objects[endpoint.uri] = objects.get(endpoint.uri, 0.0) + count * weight / sum(weights)
+            objects[endpoint.uri] = objects.get(endpoint.uri, 0.0) + count
+    about = "about " if workers[0].namespace == "shared" else ""
     widths = [max(map(len, column)) for column in (origins, origins.values())]
     amounts = (
-        f"about {_plural(round(number), 'object')} of prepare" if number else ""
+        f"{about}{_plural(round(number), 'object')} of prepare" if number else ""
         for number in objects.values()
     )
     return [

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.suite.blocks import aliases, own_block, shared_block
-from pytest_sai3bench.suite.endpoints import NO_ENDPOINTS
+from pytest_sai3bench.suite.endpoint_rules import ENDPOINT_KEYS, ENDPOINT_RULES
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
-from pytest_sai3bench.suite.ranges import MOST_ENDPOINTS, expand_ranges
-from pytest_sai3bench.suite.uris import EXAMPLES, parse_uri
+from pytest_sai3bench.suite.ranges import expand_ranges
+from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
@@ -32,97 +31,6 @@ def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
         yield Finding(
             ("workload",), "all weights are 0: expected at least one operation with a weight above 0"
         )
-
-
-def _blocks_have_endpoints(suite: Suite) -> Iterator[Finding]:
-    """Find those without; the block of all agents needs none where every agent has a target or endpoints of its own."""
-    agents = suite.distributed.agents if suite.distributed else ()
-    shared = shared_block(suite)
-    needed = not agents
-    for number, agent in enumerate(agents):
-        own = own_block(suite, number)
-        if own is None:
-            needed = needed or agent.target_override is None
-        elif not own.values.endpoints:
-            place: Place = ("distributed", "agents", number, "multi_endpoint", "endpoints")
-            text = f"no endpoints here, nor for all agents: expected 1 to {MOST_ENDPOINTS} URIs"
-            yield Finding(place, text)
-    if needed and shared is not None and not shared.values.endpoints:
-        if suite.multi_endpoint and suite.multi_endpoint.enabled:
-            yield Finding(("multi_endpoint", "endpoints"), NO_ENDPOINTS)
-        elif "endpoints" in shared.places:
-            yield Finding(shared.places["endpoints"], NO_ENDPOINTS)
-        elif not agents:
-            yield Finding(
-                shared.places["strategy"],
-                "'load_balance_strategy' has no effect without 'endpoint_uris'",
-                "warning",
-            )
-
-
-def _endpoints_are_written_once(suite: Suite) -> Iterator[Finding]:
-    enabled = suite.multi_endpoint is not None and suite.multi_endpoint.enabled
-    counting = {key: place for key, place, _ in aliases(suite)}
-    for key, place, _ in aliases(suite):
-        if enabled:
-            text = "has no effect beside 'multi_endpoint', which counts"
-        elif place != counting[key]:
-            text = "has no effect beside the one at the top, which counts"
-        else:
-            continue
-        yield Finding(place, f"'{place[-1]}' {text}: expected one of them", "tolerated")
-
-
-def _target_is_needed(suite: Suite) -> Iterator[Finding]:
-    """Find a target that no agent has for its only endpoint, and one that cannot be an endpoint where it has to."""
-    agents = suite.distributed.agents if suite.distributed else ()
-    shared = shared_block(suite)
-    others = [agent.target_override or own_block(suite, number) for number, agent in enumerate(agents)]
-    text = "is only the base of relative paths beside {}: expected one of the two"
-    if suite.target and ((shared and shared.values.endpoints) or (others and all(others))):
-        aliased = shared and not (suite.multi_endpoint and suite.multi_endpoint.enabled)
-        where = "endpoint_uris" if aliased else "an enabled multi_endpoint"
-        yield Finding(("target",), f"'target' {text.format(where)}", "tolerated")
-    elif suite.target and "://" not in suite.target:
-        yield Finding(("target",), f"{suite.target!r} has no scheme: expected a URI such as {EXAMPLES}")
-    for index, agent in enumerate(agents):
-        if agent.target_override and agent.multi_endpoint and agent.multi_endpoint.enabled:
-            place: Place = ("distributed", "agents", index, "target_override")
-            message = f"'target_override' {text.format('an enabled multi_endpoint')}"
-            yield Finding(place, message, "tolerated")
-
-
-def _weights_are_used(suite: Suite) -> Iterator[Finding]:
-    blocks = [shared_block(suite)]
-    blocks += [
-        own_block(suite, number)
-        for number in range(len(suite.distributed.agents if suite.distributed else ()))
-    ]
-    written = {block.places["weights"] for block in blocks if block and block.values.weights}
-    used = {
-        block.places["weights"]
-        for block in blocks
-        if block and block.values.weights and block.values.strategy == "weighted"
-    }
-    for place in sorted(written - used, key=str):
-        yield Finding(place, "'weights' has no effect without 'strategy: weighted'", "warning")
-
-
-def _namespace_fits(suite: Suite) -> Iterator[Finding]:
-    """Find what an object's place decides already, and what would leave copies behind."""
-    if suite.namespace == "replicated":
-        for index, operation in enumerate(suite.workload):
-            if operation.op == "delete" and operation.weight:
-                text = "would leave the copies on the other endpoints: expected no deletes with 'namespace: replicated'"
-                yield Finding(("workload", index, "op"), f"'op: delete' {text}")
-    if suite.namespace == "independent":
-        numbers = range(len(suite.distributed.agents if suite.distributed else ()))
-        blocks = [shared_block(suite), *(own_block(suite, number) for number in numbers)]
-        for place in sorted(
-            {block.places["strategy"] for block in blocks if block and "strategy" in block.places}, key=str
-        ):
-            text = "has no effect with 'namespace: independent': an operation goes where its object is"
-            yield Finding(place, f"'{place[-1]}' {text}", "warning")
 
 
 def _sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
@@ -263,22 +171,17 @@ def _listed(written: Iterable[str], place: Place) -> list[tuple[Place, str]]:
     return [((*place, index), uri) for index, text in enumerate(written) for uri in expand_ranges(text)]
 
 
-_ENDPOINT_KEYS = ("multi_endpoint", "endpoint_uris", "load_balance_strategy", "dataset")
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
     (("workload",), _workload_has_operations),
-    ((*_ENDPOINT_KEYS, "distributed"), _blocks_have_endpoints),
-    (_ENDPOINT_KEYS, _endpoints_are_written_once),
-    (("target", *_ENDPOINT_KEYS, "distributed"), _target_is_needed),
-    ((*_ENDPOINT_KEYS, "distributed"), _weights_are_used),
-    (("namespace", *_ENDPOINT_KEYS, "distributed", "workload"), _namespace_fits),
+    *ENDPOINT_RULES,
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),
     (("embedded_server",), _embedded_addresses_exist),
-    (("page_cache_mode", "target", *_ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
-    (("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
+    (("page_cache_mode", "target", *ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
+    (("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
     (
-        ("target", *_ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine"),
+        ("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine"),
         _large_objects_are_on_s3,
     ),
     (("range_engine",), _range_engine_is_enabled),

@@ -84,6 +84,27 @@ def test_a_dry_run_creates_nothing_on_the_storage(
     assert list(store.iterdir()) == []
 
 
+def test_a_dry_run_says_what_comes_from_the_environment(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "workload:\n  - {op: put, path: new/, weight: 1, object_size: 1}\n"
+    pytester.path.joinpath("silent.sai3.yaml").write_text(text)
+    monkeypatch.setenv("S3_ENDPOINT_URIS", "s3://127.0.0.[1-2]:9/bench/")
+    lines = pytester.runpytest_inprocess("--sai3-dry-run").outlines
+    begin = lines.index("silent.sai3.yaml::workload")
+    assert lines[begin + 1 : begin + 10] == [
+        "",
+        "agent local at localhost: 16 lanes, round_robin",
+        "  s3://127.0.0.1:9/bench/  S3_ENDPOINT_URIS",
+        "  s3://127.0.0.2:9/bench/  S3_ENDPOINT_URIS",
+        "",
+        "workload: 1m",
+        "  put new/  100.0%  silent.sai3.yaml:2",
+        "",
+        "takes 1m",
+    ]
+
+
 def test_a_dry_run_shows_each_selected_suite_once(
     pytester: pytest.Pytester, write_suite: Callable[..., Path]
 ) -> None:

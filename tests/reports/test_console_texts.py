@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -233,6 +233,32 @@ def test_dry_run_says_how_long_the_run_takes(plan: RunPlan, count: int, text: st
     taken = replace(alone, stages=(replace(prepare, create=False), workload, cleanup))
     lines = dry_run(replace(plan, workers=(taken,), notes=())).splitlines()
     assert "takes 1m 10s without prepare and cleanup" in lines
+
+
+@pytest.mark.parametrize(
+    ("namespace", "amounts"),
+    [
+        ("shared", ["about 3 objects of prepare", "about 3 objects of prepare"]),
+        ("independent", ["3 objects of prepare", "2 objects of prepare"]),
+        ("replicated", ["5 objects of prepare", "5 objects of prepare"]),
+    ],
+)
+def test_dry_run_counts_objects_where_they_live(
+    plan: RunPlan, namespace: Literal["shared", "independent", "replicated"], amounts: list[str]
+) -> None:
+    prepare = plan.workers[0].stages[0]
+    objects = replace(prepare.objects[0], count=5 if namespace != "shared" else 6, shares=1)
+    worker = replace(
+        plan.workers[0],
+        endpoints=plan.endpoints[:2],
+        processes=1,
+        namespace=namespace,
+        sharers=((0, 1), (0, 1)),
+        stages=(replace(prepare, objects=(objects,)),),
+    )
+
+    lines = dry_run(replace(plan, workers=(worker,))).splitlines()[3:5]
+    assert [line.partition(")  ")[2] for line in lines] == amounts
 
 
 def test_dry_run_spreads_objects_by_weight(plan: RunPlan) -> None:
