@@ -18,6 +18,7 @@ _EXAMPLES = Path(__file__).parents[2] / "example_suites" / "multi_endpoint"
 _SUITES = {
     "global": ("global", 8, {"round_robin"}, "get.p90"),
     "hybrid": ("hybrid", 8, {"least_connections", "round_robin"}, "get.p90"),
+    "independent_nodes": ("nodes", 8, {"round_robin"}, "get.p90"),
     "nfs_two_mounts": ("nfs", 2, {"round_robin"}, "get.p95"),
     "one_slow_node": ("slow_node", 8, {"least_connections"}, ""),
     "per_agent": ("per_agent", 8, {"round_robin"}, "get.p90"),
@@ -26,6 +27,7 @@ _SUITES = {
 _DRIVERS = {
     "global": ["local"] * 8,
     "hybrid": [*["host-1 host-2"] * 4, "host-3", "host-3", "host-4", "host-4"],
+    "independent_nodes": ["local"] * 8,
     "nfs_two_mounts": ["host-1 host-2"] * 2,
     "one_slow_node": ["local"] * 8,
     "per_agent": ["host-1", "host-1", "host-2", "host-2", "host-3", "host-3", "host-4", "host-4"],
