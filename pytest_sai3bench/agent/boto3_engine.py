@@ -42,6 +42,7 @@ class Boto3Engine:
 
     threads = True
     times_first_byte = False
+    left_behind = ()
     # It is Python nearly all of the time, so one core is all that its threads get.
     cpu_cores = 1
     read_sink = "copy"

@@ -52,6 +52,7 @@ class Connection:
         "_chunks",
         "_drops",
         "_keep",
+        "_keep_head",
         "_left",
         "_partial",
         "_plain",
@@ -111,6 +112,7 @@ class Connection:
         self._drops = MSG_TRUNC if drops else 0
         self._bodiless = False
         self._keep = False
+        self._keep_head = False
         self._plain = False
         self._left = 0
         self._partial = b""
@@ -144,6 +146,7 @@ class Connection:
         self.touched = False
         self._bodiless = bodiless
         self._keep = keep
+        self._keep_head = head
         self._plain = not (bodiless or keep or check or head)
 
     def send(self, data: bytes) -> bool:
@@ -226,7 +229,7 @@ class Connection:
                 self.close = close
                 self.size = 0
                 self.body = b""
-                self.head = start[:end]
+                self.head = start[:end] if status >= 300 or self._keep_head else b""
                 self._keep = self._keep or status >= 300
                 self._chunks = ChunkedBody() if length == CHUNKED else None
                 self._left = length

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .large import RANGE, Part, Transfer
+from .large import RANGE, Part, Ranges, Transfer
 from .response import find_field
 from .verification import wrong_size
 
@@ -30,6 +30,7 @@ class Download(Transfer):
     def __init__(self, order: int, task: Task) -> None:
         super().__init__(order, task)
         large: Large = task[3]
+        assert isinstance(large.how, Ranges)
         self._how = large.how
         self._offset = 0
         self.timeout_ns = large.how.timeout_ns
@@ -39,6 +40,11 @@ class Download(Transfer):
         """See `Transfer.wants`."""
         left = self._offset < self.size if self.size >= 0 else not self._offset
         return left and self.in_flight < self.parallel and not self.failed
+
+    @property
+    def begun(self) -> bool:
+        """See `Transfer.begun`."""
+        return 0 <= self.size <= self._offset
 
     def next(self) -> Task:
         """See `Transfer.next`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .balance import Balancer
     from .health import Health
@@ -101,6 +101,10 @@ class Engine(Protocol):
 
     def contacts(self) -> list[ContactWire]:
         """Return how each endpoint was reached since `open`."""
+
+    @property
+    def left_behind(self) -> Sequence[str]:
+        """What may remain in the storage of uploads that did not end, after the last `run`; empty as a rule."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -43,6 +43,7 @@ class FileEngine:
 
     threads = True
     times_first_byte = False
+    left_behind = ()
     # Threads spend most of their time in the kernel, on all cores.
     cpu_cores = len(os.sched_getaffinity(0))
 

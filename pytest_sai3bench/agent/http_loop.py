@@ -13,7 +13,7 @@ from .balance import FAILED
 from .connection import CONNECTING, ConnectionFailed, name_error
 from .connections import Connections
 from .health import LEFT_OUT, NOWHERE
-from .large import RANGE, is_part, operation_of
+from .large import ABORT, RANGE, is_part, operation_of
 from .messages import GET, LIST, PUT
 from .outgoing import Outgoing
 from .poller import WRITE, make_fine_wait
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _BUFFER_BYTES = 256 << 10
 _CHORE_NS = 50_000_000
 _EVENTS = 256
+# After a stop: how long requests in flight may take to end, and after that the removal of what they left.
+_DRAIN_NS = _ABORT_NS = 1_000_000_000
 
 
 class HttpLoop:
@@ -158,6 +160,11 @@ class HttpLoop:
     def contacts(self) -> list[ContactWire]:
         """Return how each endpoint was reached since `open`."""
         return self._connections.contacts.to_wire()
+
+    @property
+    def left_behind(self) -> list[str]:
+        """What may remain in the storage of the uploads of the last stage, though it should not."""
+        return self._transfers.left_behind
 
     def close(self) -> None:
         """Close every connection."""
@@ -280,12 +287,16 @@ class HttpLoop:
         """Return the endpoint for an operation while some are left out; negative when it is not to be sent now."""
         now = monotonic_ns()
         endpoint = self._health.route(task, now)
+        if endpoint < 0 and task[0] == ABORT:
+            # Once there is an end to wait for, there is no better moment.
+            return self._acquire(task)
         if endpoint == NOWHERE:
             self._waiting.put(self._health.wait_until(now), task, attempt, due)
         elif endpoint == LEFT_OUT:
             why = self._health.why_out(task[4])
             self._recorder.fail(operation_of(task[0]), task[4], now, "left-out", why)
-            self._try_later(task, attempt, due, now, self._policy.retry(now, attempt))
+            delay = self._policy.retry(now, attempt)
+            self._try_later(task, attempt, due, now, delay, failure=("left-out", why))
         return endpoint
 
     def _wake(self, now: int) -> None:
@@ -500,18 +511,22 @@ class HttpLoop:
         kind, text = failure
         now = monotonic_ns()
         delay = -1
-        if not self._policy.forgives(kind):
+        if task[0] != ABORT and not self._policy.forgives(kind):
             self._recorder.fail(operation_of(task[0]), endpoint, now, kind, text)
             delay = self._policy.failed(endpoint, now, attempt, failure, asked_ns)
-        self._try_later(task, attempt, due, now, delay)
+        self._try_later(task, attempt, due, now, delay, failure=failure)
 
-    def _try_later(self, task: Task, attempt: int, due: int, now: int, delay: int) -> None:
+    def _try_later(
+        self, task: Task, attempt: int, due: int, now: int, delay: int, *, failure: tuple[str, str]
+    ) -> None:
         # Through the queue, never by a direct call: a dead endpoint would become a recursion.
         if delay < 0:
             if is_part(task):
-                self._transfers.fail(task)
+                self._transfers.fail(task, failure)
             self._waiting.put(now)
         else:
+            if is_part(task):
+                self._transfers.retry(task, failure)
             self._waiting.put(now + delay, task, attempt + 1, due)
 
     # Time
@@ -527,15 +542,18 @@ class HttpLoop:
             self._forget_waiting()
         self._look(now)
         ejected, patience_ns = self._health.ejected(), self._health.rules.suspect_ns
-        overdue = self._stop_ns and now - self._stop_ns > 1_000_000_000
-        if overdue:
-            self._cut_off += self._transfers.give_up()
+        overdue_ns = now - self._stop_ns - _DRAIN_NS if self._stop_ns else 0
+        if self._stop_ns or self._health.gave_up:
+            # What has begun is waited for, but a large object may be far from its end.
+            self._cut_off += self._transfers.give_up(begun=overdue_ns > 0)
+        if overdue_ns > _ABORT_NS:
+            self._transfers.abandon()
         for connection in list(self._by_fd.values()):
             task = connection.task
             if task is None:
                 continue
             age_ns = now - connection.began_ns
-            if overdue:
+            if overdue_ns > (_ABORT_NS if task[0] == ABORT else 0):
                 self._drop(connection)
                 self._release(connection.endpoint, FAILED)
                 self._busy -= 1

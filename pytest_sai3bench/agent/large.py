@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .messages import GET, KIND_MASK
+from .messages import GET, KIND_MASK, PUT
 
 if TYPE_CHECKING:
     from .connection import Connection
@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from .sources import Task
 
 LARGE = 1 << 10
-# Kinds of requests, above those of all operations.
-RANGE = 16
-_OPERATION = {RANGE: GET}
+# Kinds of requests, above those of all operations: part of a GET, and of a PUT.
+RANGE, CREATE, PART, COMPLETE, ABORT = range(16, 21)
 
 
 class Ranges(NamedTuple):
@@ -42,20 +41,37 @@ class Ranges(NamedTuple):
         return -(-max(self.size, self.least) // self.size) * self.size
 
 
+class Multipart(NamedTuple):
+    """How an object of at least ``threshold`` bytes is written: ``parallel`` parts of ``part_size`` bytes at a time."""
+
+    part_size: int
+    parallel: int
+    threshold: int
+
+    def divide(self, task: Task) -> Task:
+        """Return a PUT as one in parts if its object is large enough."""
+        op, key, size, shape, place = task
+        return task if size < self.threshold else (op | LARGE, key, size, Large(self, shape), place)
+
+
 class Large(NamedTuple):
     """What a task of several requests holds besides key and size: how, and the shape of the data (None for any)."""
 
-    how: Ranges
+    how: Ranges | Multipart
     shape: Shape | None
 
 
 class Part:
-    """One request of a transfer, about ``length`` bytes from ``offset`` on; ``moved`` are those that came or went."""
+    """One request of a transfer, about ``length`` bytes from ``offset`` on; ``moved`` are those that came or went.
 
-    __slots__ = ("length", "moved", "offset", "transfer")
+    Those of uploads have a ``number``, from 1.
+    """
 
-    def __init__(self, transfer: Transfer, offset: int, length: int) -> None:
+    __slots__ = ("length", "moved", "number", "offset", "transfer")
+
+    def __init__(self, transfer: Transfer, offset: int = 0, length: int = 0, number: int = 0) -> None:
         self.transfer = transfer
+        self.number = number
         self.offset = offset
         self.length = length
         self.moved = 0
@@ -66,7 +82,7 @@ class Transfer:
 
     ``endpoint`` is that of its first request, ``began_ns`` when that was sent, ``due_ns`` when the operation was due (or
     0), ``first_ns`` when the first byte of any answer had arrived. ``place`` is the endpoint it is bound to, if any. ``in_flight`` requests were begun and are not answered, or wait for another attempt; ``requests`` were begun in
-    all. Once ``failed`` it begins none any more that would complete it. ``queued`` belongs to `transfers.Transfers`.
+    all. ``left_behind`` is what may remain in the storage when it is done, empty as a rule. Once ``failed`` it begins none any more that would complete it. ``queued`` belongs to `transfers.Transfers`.
     """
 
     __slots__ = (
@@ -78,6 +94,7 @@ class Transfer:
         "first_ns",
         "in_flight",
         "key",
+        "left_behind",
         "order",
         "parallel",
         "place",
@@ -103,10 +120,16 @@ class Transfer:
         self.bytes = 0
         self.failed = False
         self.queued = False
+        self.left_behind = ""
 
     @property
     def wants(self) -> bool:
         """Whether there is a request that can be begun now."""
+        raise NotImplementedError
+
+    @property
+    def begun(self) -> bool:
+        """Whether every request that moves data has been begun."""
         raise NotImplementedError
 
     @property
@@ -125,12 +148,19 @@ class Transfer:
 
 def operation_of(kind: int) -> int:
     """Return the index in `OPERATIONS` of what a task is, or is part of."""
-    return _OPERATION.get(kind, kind & KIND_MASK)
+    if RANGE <= kind < LARGE:
+        return GET if kind == RANGE else PUT
+    return kind & KIND_MASK
 
 
 def is_part(task: Task) -> bool:
     """Tell whether a task is one request of an operation of several."""
     return RANGE <= task[0] < LARGE
+
+
+def read_multipart(options: dict[str, Any] | None) -> Multipart | None:
+    """Return what a plan says about writing large objects, None when it says nothing."""
+    return Multipart(options["part_size"], options["parallel"], options["threshold"]) if options else None
 
 
 def read_ranges(options: dict[str, Any]) -> Ranges:

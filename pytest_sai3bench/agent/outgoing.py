@@ -5,9 +5,10 @@ from __future__ import annotations
 from time import monotonic_ns
 from typing import TYPE_CHECKING
 
-from .large import LARGE, RANGE
+from .large import COMPLETE, CREATE, LARGE, PART, RANGE
 from .messages import GET, LIST, PUT, STAT
 from .payload import PLAIN, Payload, object_number
+from .uploads import Upload
 from .verification import Check
 
 if TYPE_CHECKING:
@@ -66,9 +67,29 @@ class Outgoing:
         """Return the same for one request of an operation that takes several."""
         if task[0] >= LARGE:
             task = self._transfers.start(connection, monotonic_ns())
-        _, key, size, detail, _ = task
+        kind, key, size, detail, _ = task
         part: Part = detail
         start, end, shape = part.offset, part.offset + part.length, part.transfer.shape
+        if kind != RANGE:
+            assert isinstance(part.transfer, Upload)
+            connection.expect(keep=kind in (CREATE, COMPLETE), head=kind == PART)
+            if kind == PART:
+                payload = self.payloads.pop() if self.payloads else Payload(self._pool)
+                payload.begin_part(object_number(key), size, shape or PLAIN, start, end)
+                connection.payload = payload
+            return _upload_request(kind, part.transfer, part, requests)
         check = Check(self._checker, key, size, shape, start=start, end=end) if shape else None
         connection.expect(check=check, head=True)
         return requests.range(key, start, end)
+
+
+def _upload_request(kind: int, upload: Upload, part: Part, requests: S3Requests) -> bytes:
+    """Return one request of an upload, of a part without its data."""
+    key, upload_id = upload.key, upload.upload_id
+    if kind == CREATE:
+        return requests.create_upload(key)
+    if kind == PART:
+        return requests.upload_part(key, upload_id, part.number, part.length)
+    if kind == COMPLETE:
+        return requests.complete_upload(key, upload_id, upload.completion())
+    return requests.abort_upload(key, upload_id)

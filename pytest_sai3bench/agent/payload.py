@@ -96,6 +96,7 @@ class Payload:
         self._size = 0
         self._unique = BLOCK_BYTES
         self._offset = 0
+        self._skip = 0
 
     @property
     def offset(self) -> int:
@@ -119,6 +120,12 @@ class Payload:
             blocks = -(-blocks // shape.dedup)
         self._unique = blocks * BLOCK_BYTES
 
+    def begin_part(self, number: int, size_bytes: int, shape: Shape, start: int, end: int) -> None:
+        """Start with the bytes from ``start`` up to ``end`` of an object; ``start`` may lie anywhere."""
+        self._skip = start % BLOCK_BYTES
+        self.begin(number, size_bytes, shape, start - self._skip)
+        self._size = end
+
     def chunk(self, most: int = CHUNK_BYTES) -> memoryview:
         """Return the next piece of at most ``most`` bytes, empty at the end; it is valid until the next call.
 
@@ -129,8 +136,9 @@ class Payload:
         if length <= 0:
             return self._view[:0]
         self._offset = offset + length
+        skip, self._skip = self._skip, 0
         if self._shape.zero:
-            return _ZEROS[:length]
+            return _ZEROS[skip:length]
         padded = _whole_blocks(length)
         at = 0
         while at < padded:
@@ -140,7 +148,7 @@ class Payload:
             at += piece
         if self._shape.compress > 1:
             self._thin(padded)
-        return self._view[:length]
+        return self._view[skip:length]
 
     def _write(self, at: int, place: int, length: int) -> None:
         """Write whole blocks: ``length`` bytes of what is unique in the object, from ``place`` on; all in one lap."""

@@ -15,7 +15,7 @@ from .s3_requests import S3Requests, quote_key
 from .tls import TlsClient, TlsSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .engine import Load
     from .messages import CheckWire, ContactWire
@@ -153,6 +153,11 @@ class S3Engine:
     def contacts(self) -> list[ContactWire]:
         """See `Engine.contacts`."""
         return self._loop.contacts() if self._loop else []
+
+    @property
+    def left_behind(self) -> Sequence[str]:
+        """See `Engine.left_behind`."""
+        return self._loop.left_behind if self._loop else ()
 
     def close(self) -> None:
         """See `Engine.close`."""

@@ -72,6 +72,24 @@ class S3Requests:
         """Return the head of a PUT."""
         return self._signer.head("PUT", self._base + key, "", f"Content-Length: {size_bytes}\r\n")
 
+    def create_upload(self, key: str) -> bytes:
+        """Return the head of a CreateMultipartUpload."""
+        return self._signer.head("POST", self._base + key, "uploads=", "Content-Length: 0\r\n")
+
+    def upload_part(self, key: str, upload_id: str, number: int, size_bytes: int) -> bytes:
+        """Return the head of an UploadPart."""
+        query = f"partNumber={number}&uploadId={_quote_value(upload_id)}"
+        return self._signer.head("PUT", self._base + key, query, f"Content-Length: {size_bytes}\r\n")
+
+    def complete_upload(self, key: str, upload_id: str, body: bytes) -> bytes:
+        """Return a whole CompleteMultipartUpload; ``body`` names the parts."""
+        more = f"Content-Type: application/xml\r\nContent-Length: {len(body)}\r\n"
+        return self._signer.head("POST", self._base + key, f"uploadId={_quote_value(upload_id)}", more) + body
+
+    def abort_upload(self, key: str, upload_id: str) -> bytes:
+        """Return the head of an AbortMultipartUpload."""
+        return self._signer.head("DELETE", self._base + key, f"uploadId={_quote_value(upload_id)}")
+
     def list(self, folder: str, token: str, *, recursive: bool = True, most: int = 1000) -> bytes:
         """Return the head of one page of ListObjectsV2; ``folder`` is percent-encoded like a key."""
         # In the order of their names, which is what the signature wants.

@@ -11,7 +11,7 @@ from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
-from .large import LARGE, Large, read_ranges
+from .large import LARGE, Large, read_multipart, read_ranges
 from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
 from .payload import Shape
 from .pools import PlacedPool, numbered_name, parse_numbered
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from random import Random
 
-    from .large import Ranges
+    from .large import Multipart, Ranges
     from .placement import Placement
     from .pools import NamePool
 
@@ -205,6 +205,20 @@ class _PlacedPuts(_Puts):
         return (self.op, name, self._size(), self._shape, self._homes(number))
 
 
+class _LargePuts(_Entry):
+    """PUT like another entry; of large objects in parts."""
+
+    def __init__(self, op: str, puts: _Entry, multipart: Multipart) -> None:
+        super().__init__(op)
+        self._puts = puts.draw
+        self._divide = multipart.divide
+
+    def draw(self) -> Task | None:
+        task = self._puts()
+        assert task is not None
+        return self._divide(task)
+
+
 class Mix:
     """Operations of the workload, drawn at random by weight.
 
@@ -252,7 +266,8 @@ class Mix:
                 puts = _PlacedPuts(*parts, homes=homes)
             puts.op |= how_to_put(operation)
             self.created.append(puts.created(self._placement.places_of_new()))
-            return puts
+            multipart = read_multipart(operation["multipart"])
+            return _LargePuts(op, puts, multipart) if multipart else puts
         if op == "list":
             return _Lists(op, path, homes)
         assert pool is not None
@@ -386,17 +401,18 @@ def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int
 
 
 class Chain:
-    """One source after another."""
+    """One source after another; with ``multipart`` large objects are written in parts."""
 
-    def __init__(self, parts: Sequence[Missing]) -> None:
+    def __init__(self, parts: Sequence[Missing], multipart: Multipart | None = None) -> None:
         self._parts = tuple(parts)
+        self._multipart = multipart
 
     def take(self) -> Task | None:
         """Return the next task of the first part that has one left."""
         for part in self._parts:
             task = part.take()
             if task is not None:
-                return task
+                return self._multipart.divide(task) if self._multipart else task
         return None
 
 

@@ -14,6 +14,7 @@ from .boto3_engine import Boto3Engine
 from .engine import Load
 from .file_engine import FileEngine
 from .health import Health, make_rules
+from .large import read_multipart
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
@@ -105,7 +106,8 @@ class Worker:
             for sets, (numbers, homes) in zip(copies, found):
                 sets.append(Missing(numbered, numbers, homes))
         self._made.extend(part for sets in copies for part in sets)
-        return Turns([Chain(sets) for sets in copies])
+        multipart = read_multipart(stage["multipart"])
+        return Turns([Chain(sets, multipart) for sets in copies])
 
     def _numbered(self, objects: dict[str, Any]) -> Numbered:
         return Numbered(
@@ -182,6 +184,7 @@ class Worker:
             stopped = control.check(started_ns)
             load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer)
             cut_off = 0 if stopped else self.engine.run(load)
+            left_behind = () if stopped else self.engine.left_behind
         finally:
             gc.enable()
         ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
@@ -194,6 +197,10 @@ class Worker:
         notes = list(getattr(prepared.source, "notes", ()))
         if cut_off:
             notes.append(f"{cut_off} operations were cut off by the stop")
+        if left_behind:
+            notes.append(
+                f"{len(left_behind)} multipart uploads may be left behind; the first: {left_behind[0]}"
+            )
         if health.outages.uncounted:
             notes.append(f"{health.outages.uncounted} more times an endpoint was left out are not listed")
         outcome = "completed"

@@ -18,6 +18,7 @@ from pytest_sai3bench.plan.model import (
     DataPlan,
     EndpointRules,
     ErrorPolicy,
+    MultipartPlan,
     ObjectSet,
     OperationPlan,
     RangesPlan,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.error_handling import ErrorHandling
+    from pytest_sai3bench.suite.large import Multipart
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.operations import Operation
     from pytest_sai3bench.suite.places import Place
@@ -205,6 +207,7 @@ class _Stages:
                     # An object store knows neither.
                     fsync=self._in_folders and preparation.fsync,
                     atomic=self._in_folders and preparation.atomic,
+                    multipart=self._plan_multipart(self._loaded.suite.multipart),
                 )
             )
         stages.append(
@@ -258,6 +261,7 @@ class _Stages:
                     atomic=self._in_folders and isinstance(operation, Put) and operation.atomic,
                     verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
                     ranges=None if self._in_folders else self._plan_ranges(operation),
+                    multipart=self._plan_multipart(self._loaded.suite.multipart_of(operation)),
                 )
             )
         return tuple(operations)
@@ -276,6 +280,11 @@ class _Stages:
             engine.min_split_size,
             engine.range_timeout_secs,
         )
+
+    def _plan_multipart(self, multipart: Multipart | None) -> MultipartPlan | None:
+        if multipart is None or self._in_folders:
+            return None
+        return MultipartPlan(multipart.part_size, multipart.parallel, multipart.threshold)
 
     def _plan_rate(self) -> RatePlan | None:
         rate = self._loaded.suite.io_rate

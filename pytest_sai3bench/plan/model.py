@@ -132,6 +132,19 @@ class RangesPlan:
 
 
 @dataclass(frozen=True)
+class MultipartPlan:
+    """How objects of at least ``threshold`` bytes are written: ``parallel`` parts of ``part_size`` bytes at a time."""
+
+    part_size: int
+    parallel: int
+    threshold: int
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return all fields."""
+        return dict(self.__dict__)
+
+
+@dataclass(frozen=True)
 class OperationPlan:
     """One entry of the workload.
 
@@ -152,6 +165,7 @@ class OperationPlan:
     atomic: bool = False
     verify: bool = False
     ranges: RangesPlan | None = None
+    multipart: MultipartPlan | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -167,6 +181,7 @@ class OperationPlan:
             "data": self.data.to_wire(),
             "verify": self.verify,
             "ranges": self.ranges.to_wire() if self.ranges else None,
+            "multipart": self.multipart.to_wire() if self.multipart else None,
         }
 
 
@@ -225,7 +240,7 @@ class StagePlan:
 
     The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
     ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare, ``fsync`` and
-    ``atomic`` say how it makes files.
+    ``atomic`` say how it makes files, ``multipart`` how it writes large objects.
     """
 
     kind: StageKind
@@ -240,6 +255,7 @@ class StagePlan:
     rate: RatePlan | None = None
     fsync: bool = False
     atomic: bool = False
+    multipart: MultipartPlan | None = None
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -256,6 +272,7 @@ class StagePlan:
             "rate": self.rate.to_wire() if self.rate else None,
             "fsync": self.fsync,
             "atomic": self.atomic,
+            "multipart": self.multipart.to_wire() if self.multipart else None,
         }
 
 

@@ -9,9 +9,9 @@ from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import Dataset, EndpointList, MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
-from pytest_sai3bench.suite.large import RangeEngine
+from pytest_sai3bench.suite.large import Multipart, RangeEngine
 from pytest_sai3bench.suite.matrix import Matrix
-from pytest_sai3bench.suite.operations import Get, Operation
+from pytest_sai3bench.suite.operations import Get, Operation, Put
 from pytest_sai3bench.suite.perf_log import PerfLog
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.preparation import Preparation
@@ -105,6 +105,13 @@ class Suite(Section):
         description=(
             "how gets read large objects in parts, unless they say so themselves. "
             "Has no effect on files. In sai3-bench it has an effect on Google Cloud Storage only."
+        ),
+    )
+    multipart: Multipart | None = Field(
+        default=None,
+        description=(
+            "how puts, and prepare, write large objects in parts. Has no effect on files. "
+            "sai3-bench has no such key."
         ),
     )
     engine: EngineName = Field(
@@ -226,3 +233,7 @@ class Suite(Section):
     def verifies(self, operation: Get) -> bool:
         """Tell whether the contents of a get are verified."""
         return self.verify if operation.verify is None else operation.verify
+
+    def multipart_of(self, operation: Operation) -> Multipart | None:
+        """Return how an operation writes large objects; None for whole, and for all that does not write."""
+        return operation.multipart or self.multipart if isinstance(operation, Put) else None

@@ -42,3 +42,25 @@ class RangeEngine(Section):
     range_timeout_secs: PositiveDuration = Field(
         default=30.0, description="the time limit of a range, such as 30s. A bare number is seconds."
     )
+
+
+class Multipart(Section):
+    """Write objects of at least ``threshold`` bytes in parts (multipart upload); each object stays one operation."""
+
+    threshold: PositiveSize = Field(
+        default=16 * MEBIBYTE, description="the smallest object that is written in parts, such as 16MiB"
+    )
+    part_size: PositiveSize = Field(
+        default=8 * MEBIBYTE,
+        description=(
+            "the size of a part, such as 8MiB. "
+            "The last one of an object may be smaller. S3 takes parts of 5 MiB to 5 GiB, and 10,000 of an object."
+        ),
+    )
+    parallel: PositiveCount = Field(
+        default=4,
+        description=(
+            "how many parts of an object are in flight at most. "
+            "They share the lanes of `concurrency`: there are never more requests in flight than that."
+        ),
+    )

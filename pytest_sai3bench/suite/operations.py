@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
-from pytest_sai3bench.suite.large import Range
+from pytest_sai3bench.suite.large import Multipart, Range
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
@@ -64,6 +64,10 @@ class Put(_Operation):
     fill: Fill = "random"
     dedup_factor: DedupFactor = 1
     compress_factor: CompressFactor = 1
+    multipart: Multipart | None = Field(
+        default=None,
+        description="how large objects are written in parts. As the top-level key, for this operation. sai3-bench has no such key.",
+    )
     fsync: bool = Field(
         default=False,
         description=(

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.suite.endpoint_rules import ENDPOINT_KEYS, ENDPOINT_RULES
+from pytest_sai3bench.suite.large_rules import (
+    large_objects_are_on_s3,
+    range_engine_is_enabled,
+    uploads_have_parts_that_s3_takes,
+)
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.ranges import expand_ranges
@@ -123,28 +128,7 @@ def _files_are_put(suite: Suite) -> Iterator[Finding]:
 
 
 def _large_objects_are_on_s3(suite: Suite) -> Iterator[Finding]:
-    schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
-    if not schemes or "s3" in schemes:
-        return
-    places: list[Place] = [
-        ("workload", index, "range")
-        for index, operation in enumerate(suite.workload)
-        if isinstance(operation, Get) and operation.range
-    ]
-    if suite.range_engine and suite.range_engine.enabled:
-        places.append(("range_engine",))
-    for place in places:
-        yield Finding(place, f"'{place[-1]}' has no effect on {'/'.join(sorted(schemes))}://", "warning")
-
-
-def _range_engine_is_enabled(suite: Suite) -> Iterator[Finding]:
-    engine = suite.range_engine
-    if engine and "enabled" not in engine.model_fields_set:
-        yield Finding(
-            ("range_engine",),
-            "'range_engine' has no effect without 'enabled': expected true or false",
-            "warning",
-        )
+    return large_objects_are_on_s3(suite, {parse_uri(text).scheme for _, text in _uris(suite)})
 
 
 def _uris(suite: Suite) -> Iterator[tuple[Place, str]]:
@@ -181,8 +165,9 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("page_cache_mode", "target", *ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
     (("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
     (
-        ("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine"),
+        ("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine", "multipart"),
         _large_objects_are_on_s3,
     ),
-    (("range_engine",), _range_engine_is_enabled),
+    (("range_engine",), range_engine_is_enabled),
+    (("workload", "prepare", "multipart"), uploads_have_parts_that_s3_takes),
 )

@@ -33,6 +33,11 @@ class Fixed(Section):
         description="a size such as 1MiB. `size_spec: 1MiB` means the same. sai3-bench takes a plain number only."
     )
 
+    @property
+    def largest(self) -> int:
+        """The largest size that is to be expected, in bytes."""
+        return self.size
+
 
 class Uniform(Section):
     """Every size from ``min`` to ``max`` is as likely as any other."""
@@ -45,6 +50,11 @@ class Uniform(Section):
     def _check_order(self) -> Uniform:
         check_order(self.min, self.max, "min", "max")
         return self
+
+    @property
+    def largest(self) -> int:
+        """The largest size that is to be expected, in bytes."""
+        return self.max
 
 
 class Lognormal(Section):
@@ -60,6 +70,11 @@ class Lognormal(Section):
     def _check_order(self) -> Lognormal:
         check_order(self.min, self.max, "min", "max")
         return self
+
+    @property
+    def largest(self) -> int:
+        """The largest size that is to be expected, in bytes; one that nobody has bounded is as large as the mean."""
+        return self.max if "max" in self.model_fields_set else max(self.mean, self.min)
 
 
 def _read_one_size(value: object) -> object:

@@ -379,6 +379,7 @@ class LoopRun:
     wall_s: float
     began_ns: int
     pacer: Pacer | None
+    left_behind: list[str]
 
 
 @pytest.fixture
@@ -434,7 +435,8 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             assert set(in_flight.values()) <= {0}
             if pacer:
                 pacer.close(ended_ns)
-            return LoopRun(reins, policy, health, cut_off, (ended_ns - began_ns) / 1e9, began_ns, pacer)
+            wall_s = (ended_ns - began_ns) / 1e9
+            return LoopRun(reins, policy, health, cut_off, wall_s, began_ns, pacer, loop.left_behind)
 
         yield run
 

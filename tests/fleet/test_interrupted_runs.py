@@ -72,7 +72,7 @@ def test_the_workload_stops_and_what_it_measured_is_kept(
     assert workload is not None
     assert [agent.outcome for agent in workload.agents] == ["aborted", "aborted"]
     assert min(workload.tally(agent=f"agent-{number}").ops for number in (1, 2)) > 0
-    assert [check.passed for check in interrupted.checks if check.name.startswith("reconcile")] == [True] * 4
+    assert [check.passed for check in interrupted.checks if check.name.startswith("reconcile")] == [True] * 5
     assert (result.workload, [phase.phase for phase in result.phases]) == (
         workload,
         ["prepare", "workload", "cleanup"],

@@ -94,6 +94,7 @@ def test_the_numbers_of_a_run_agree_with_each_other(run_of: Callable[[str], Run]
     } == {
         "reconcile-endpoints": True,
         "reconcile-agents": True,
+        "reconcile-parts": True,
         "reconcile-ticks": True,
         "reconcile-counts": True,
         "littles-law": True,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sai3bench.plan.model import RangesPlan
+from pytest_sai3bench.plan.model import MultipartPlan, RangesPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,4 +62,39 @@ def test_the_range_engine_is_for_gets_without_ranges_of_their_own(
         RangesPlan(5, 7),
         planned,
         None,
+    ]
+
+
+_MULTIPART = """
+    target: {target}
+    prepare: {{ensure_objects: [{{count: 1, size_spec: 1GiB}}]}}
+    workload:
+      - {{op: put, weight: 1, object_size: 1GiB, multipart: {{threshold: 1, part_size: 6MiB, parallel: 2}}}}
+      - {{op: put, weight: 1, object_size: 1GiB}}
+      - {{op: get, path: "c/*", weight: 1}}
+"""
+_OWN, _SHARED = MultipartPlan(6 << 20, 2, 1), MultipartPlan(8 << 20, 4, 16 << 20)
+
+
+@pytest.mark.parametrize(
+    ("target", "shared", "prepare", "workload"),
+    [
+        ("s3://h:1/bucket/", "", None, [_OWN, None, None]),
+        ("s3://h:1/bucket/", "multipart: {}", _SHARED, [_OWN, _SHARED, None]),
+        ("file:///d/", "multipart: {}", None, [None, None, None]),
+    ],
+)
+def test_objects_are_written_in_parts_as_the_suite_says(
+    plan_of: Callable[..., RunPlan],
+    target: str,
+    shared: str,
+    prepare: MultipartPlan | None,
+    workload: list[MultipartPlan | None],
+) -> None:
+    first, second = plan_of(_MULTIPART.format(target=target) + f"    {shared}\n").workers[0].stages
+    assert first.multipart == prepare
+    assert first.to_wire()["multipart"] == (prepare and prepare.to_wire())
+    assert [operation.multipart for operation in second.operations] == workload
+    assert [operation.to_wire()["multipart"] for operation in second.operations] == [
+        planned and planned.to_wire() for planned in workload
     ]

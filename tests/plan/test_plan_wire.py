@@ -107,4 +107,5 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "data": [True, 1, 1],
         "verify": False,
         "ranges": None,
+        "multipart": None,
     }

@@ -701,18 +701,56 @@ def test_a_range_engine_says_whether_it_is_enabled(tmp_path: Path) -> None:
     ]
 
 
+def test_uploads_have_no_parts_that_s3_refuses(tmp_path: Path) -> None:
+    text = """\
+target: s3://h:1/bucket/
+multipart: {part_size: 5MiB}
+prepare:
+  ensure_objects:
+    - {count: 1, size_spec: 52428800000}
+    - {count: 1, size_spec: 52428800001}
+workload:
+  - {op: put, weight: 1, object_size: 1MiB, multipart: {part_size: 1MiB, threshold: 1}}
+  - {op: put, weight: 1, size_spec: {type: uniform, min: 1, max: 1TiB}, multipart: {part_size: 64MiB}}
+  - {op: put, weight: 1, size_spec: {type: lognormal, mean: 1GiB, std_dev: 1GiB}}
+  - {op: put, weight: 1, size_spec: {type: lognormal, mean: 1GiB, std_dev: 1GiB, max: 60GiB}}
+"""
+    assert problems_of(tmp_path, text) == [
+        (
+            "error s.yaml:6: prepare.ensure_objects[1]: objects of 48.8 GiB have 10,001 parts of 5 MiB, "
+            "S3 takes 10,000: expected a part_size of 6MiB or more"
+        ),
+        (
+            "warning s.yaml:8: workload[0].multipart.part_size: 'part_size' is 1 MiB, S3 takes no parts below "
+            "5 MiB but the last: expected at least 5MiB"
+        ),
+        (
+            "error s.yaml:9: workload[1]: objects of 1 TiB have 16,384 parts of 64 MiB, "
+            "S3 takes 10,000: expected a part_size of 105MiB or more"
+        ),
+        (
+            "error s.yaml:11: workload[3]: objects of 60 GiB have 12,288 parts of 5 MiB, "
+            "S3 takes 10,000: expected a part_size of 7MiB or more"
+        ),
+    ]
+
+
 def test_files_are_not_moved_in_parts(tmp_path: Path) -> None:
     text = """\
 target: file:///d/
 workload:
   - {op: get, path: "*", weight: 1, range: {size: 1MiB}}
+  - {op: put, weight: 1, object_size: 1MiB, multipart: {}}
 range_engine: {enabled: true}
+multipart: {}
 """
     assert problems_of(tmp_path, text) == [
         "warning s.yaml:3: workload[0].range: 'range' has no effect on file://",
-        "warning s.yaml:4: range_engine: 'range_engine' has no effect on file://",
+        "warning s.yaml:4: workload[1].multipart: 'multipart' has no effect on file://",
+        "warning s.yaml:5: range_engine: 'range_engine' has no effect on file://",
+        "warning s.yaml:6: multipart: 'multipart' has no effect on file://",
     ]
-    assert problems_of(tmp_path, text.replace("true", "false"))[1:] == []
+    assert len(problems_of(tmp_path, text.replace("true", "false"))) == 3
     assert problems_of(tmp_path, text.replace("file:///d/", "s3://h:1/bucket/")) == []
 
 

@@ -31,6 +31,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "processes": 1,
         "io_rate": None,
         "range_engine": None,
+        "multipart": None,
         "multi_endpoint": None,
         "endpoint_uris": (),
         "load_balance_strategy": None,
