@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import sys
+from collections import Counter
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from pytest_sai3bench.plan.model import (
     ObjectSet,
     OperationPlan,
     Origin,
+    RangesPlan,
     SizePlan,
     StagePlan,
 )
@@ -129,6 +131,33 @@ def test_the_same_workload_leaves_the_same_objects_and_counts_through_both(
     assert len(made.keys() - left.keys()) == sum(worked["delete", at][0] for at in range(2)) > 0
     # What the workload had removed before is removed once more, which is no error.
     assert sum(number for number, _ in removed.values()) == len(made) + len(new)
+
+
+def test_large_objects_are_the_same_whether_they_are_read_in_ranges_or_at_once(
+    s3_server: EmbeddedServer, bucket: str, make_run: Callable[..., Any]
+) -> None:
+    size = SizePlan("uniform", 1, 50_000)
+    reads = operation("get", "prepared-*", 1, verify=True, ranges=RangesPlan(7_000, 3))
+    stages = (
+        StagePlan("prepare", objects=(ObjectSet("", "prepared", 10, size, ""),)),
+        StagePlan("workload", duration_s=60, operations=(reads,)),
+    )
+    seen: dict[str, Counter[str]] = {}
+    for engine in ENGINES:
+        endpoints = [endpoint(address, bucket) for address in s3_server.addresses[:2]]
+        run = make_run(endpoints, stages, s3_server.credentials, engine=engine, data_seed=5)
+        assert run.check() == [("", "")] * 2
+        run.stage(0)
+        result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(30)))
+        assert result["errors"] == []
+        found = seen[engine] = Counter()
+        for wire in (wire for series in result["sections"].values() for wire in series):
+            found[wire["role"]] += wire["count"]
+            found["bytes"] += wire["bytes"] if wire["role"] != "part" else 0
+
+    assert seen["boto3"] == {"": 30, "bytes": seen["default"]["bytes"]}
+    assert seen["default"][""] + seen["default"]["whole"] == 30
+    assert seen["default"]["part"] > 2 * seen["default"]["whole"] > 0
 
 
 @pytest.mark.parametrize("engine", ENGINES)
