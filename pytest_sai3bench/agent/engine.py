@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .balance import Balancer
     from .health import Health
     from .messages import CheckWire, ContactWire
+    from .op_log import OpLog
     from .pacing import Pacer
     from .policy import ErrorPolicy
     from .recorder import Segment, Window
@@ -43,7 +44,8 @@ class Control(Protocol):
 class Load(NamedTuple):
     """What an engine needs to carry out a stage; finished segments go into ``done``.
 
-    With a ``pacer`` each operation begins at an instant of it, or at once when that has passed.
+    With a ``pacer`` each operation begins at an instant of it, or at once when that has passed. With an ``op_log`` every
+    attempt is noted there.
     """
 
     source: Source
@@ -54,6 +56,7 @@ class Load(NamedTuple):
     health: Health
     control: Control
     pacer: Pacer | None = None
+    op_log: OpLog | None = None
 
 
 class Engine(Protocol):

@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .engine import Load
+    from .op_log import OpLog
     from .pacing import Pacer
     from .recorder import Window
     from .sources import Task
+
+# How an operation is performed, and how its success is counted.
+_Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]
 
 _CHECK_S = 0.05
 # A lane that finds no endpoint in use asks again after this time at the earliest.
@@ -119,7 +123,8 @@ class Lane(threading.Thread):
         take, (acquire, release, _) = self._load.source.take, self._load.balancer
         health, worked = self._load.health, self._load.health.worked
         end_ns, stopped = self._load.window.end_ns, self._stop_event.is_set
-        perform, record, endpoints = self.perform, self._recorder.record, self._endpoints
+        perform, record = self._log_with(self._load.op_log) if self._load.op_log else self._hands()
+        endpoints = self._endpoints
         pacer, due = self._load.pacer, 0
         now = monotonic_ns()
         while now < end_ns and not stopped():
@@ -162,6 +167,37 @@ class Lane(threading.Thread):
                 if now >= end_ns or stopped():
                     break
                 attempt += step
+
+    def _hands(self) -> _Hands:
+        return self.perform, self._recorder.record
+
+    def _log_with(self, op_log: OpLog) -> _Hands:
+        """Return what performs and records an operation, with notes in the log: none of that is in its latency."""
+        note, thread = op_log.add, threading.get_native_id()
+        perform, record = self._hands()
+        last: list[tuple[Task, int]] = []
+
+        def perform_noted(task: Task, endpoint: int) -> tuple[int, int]:
+            last[:] = [(task, endpoint)]
+            began_ns = monotonic_ns()
+            try:
+                return perform(task, endpoint)
+            except OSError as error:
+                now, op, text = (
+                    monotonic_ns(),
+                    task[0] & KIND_MASK,
+                    ": ".join(self.name_error(error, endpoint)),
+                )
+                note(thread, op, endpoint, task[1], 0, began_ns, 0, now, 0, text)
+                raise
+
+        def record_noted(base: int, now_ns: int, latency_ns: int, size_bytes: int) -> None:
+            record(base, now_ns, latency_ns, size_bytes)
+            task, endpoint = last[0]
+            op, began_ns = task[0] & KIND_MASK, now_ns - latency_ns
+            note(thread, op, endpoint, task[1], size_bytes, began_ns, 0, now_ns, 1, "")
+
+        return perform_noted, record_noted
 
     def _await(self, pacer: Pacer, due: int, now: int) -> bool:
         """Wait until an operation is due, and as long as the policy pauses; False when it is not to begin any more."""

@@ -18,10 +18,16 @@ SILENCE_S = 15.0
 _EXIT_S = 3.0
 _BEAT_S = 1.0
 _EX_SOFTWARE = 70
+# The one message that does not wait for its turn: the controller has taken a piece of a log.
+TAKEN = '{"type": "taken"}'
 
 
 class Alone(Exception):
     """The controller is gone: the connection ended, or nothing was heard for `SILENCE_S`."""
+
+
+def _ignore() -> None:
+    pass
 
 
 class Link:
@@ -49,11 +55,16 @@ class Link:
         self._over = threading.Event()
         # What else a sign of life says.
         self.vitals: Callable[[], Message] = dict
+        # Called with each `TAKEN` that arrives, at once and not in the conversation's own time.
+        self.taken: Callable[[], None] = _ignore
         self.closed = False
 
     def feed(self, text: str | None) -> None:
         """Take a message from the transport."""
         self._heard = monotonic()
+        if text == TAKEN:
+            self.taken()
+            return
         if text is None:
             self.closed = True
         self._inbox.put(text)

@@ -28,6 +28,9 @@ Conversation::
 The secrets are ``credentials`` (of S3, or null) and, where endpoints speak TLS, ``tls``: texts of certificates and of
 the client's key.
 
+With a log of operations the agent sends ``op_log`` in a stage, each answered by ``taken``, at most four of them unanswered:
+``piece`` is a gzip file in base64 with lines of the log.
+
 At any time: ``alive`` (both ways, once a second; from the first process of an agent with ``host_cpu``, the counters of
 `host_cpu.read_host_cpu`), ``abort`` (controller → agent: stop the load, send the
 result, stay for the next stage) and ``failed`` (agent → controller: this stage cannot begin or has given up).

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from .connection import MSG_TRUNC
 from .http_loop import HttpLoop
+from .logged_loop import LoggedLoop
 from .payload import make_pool
 from .regions import regional_host
 from .s3_client import RequestFailed, S3Client, resolve
@@ -129,7 +130,8 @@ class S3Engine:
     def open(self) -> None:
         """See `Engine.open`."""
         if self._loop is None:
-            self._loop = HttpLoop(
+            loop = LoggedLoop if self._plan["op_log_bytes"] else HttpLoop
+            self._loop = loop(
                 self._requests,
                 self._addresses,
                 lanes=self._plan["lanes"],

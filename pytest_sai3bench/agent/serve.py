@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable
 from . import PROTOCOL
 from .host_cpu import read_host_cpu
 from .link import Alone
+from .op_log import OpLog
 from .recorder import Totals
 from .resolution import StageFailed
 from .sigv4 import Credentials
@@ -87,10 +88,14 @@ class _Conversation:
         elif kind == "plan":
             keys = message["credentials"]
             tls = message.get("tls")
+            plan, op_log = message["plan"], None
+            if plan["op_log_bytes"]:
+                op_log = OpLog(plan, self._link.send)
+                self._link.taken = op_log.taken
             self._worker = Worker(
-                message["plan"], Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None
+                plan, Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None, op_log
             )
-            if not message["plan"]["process"]:
+            if not plan["process"]:
                 # The processes of an agent are on one host.
                 self._link.vitals = lambda: {"host_cpu": read_host_cpu()}
             self._link.send({"type": "preflight", "checks": self._worker.check()})

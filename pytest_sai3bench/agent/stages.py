@@ -32,12 +32,15 @@ if TYPE_CHECKING:
 
     from .engine import Control, Engine
     from .messages import CheckWire, ResultWire
+    from .op_log import OpLog
     from .recorder import Segment
     from .sigv4 import Credentials
     from .tls import TlsSettings
 
 # Of a stage that has not begun everything is still to come.
 _NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
+# How long the last lines of a log of operations may take.
+_LOG_S = 3.0
 # What a missing object is called when it was to be deleted.
 _ABSENT = frozenset({"missing", "http-404"})
 
@@ -54,9 +57,14 @@ class Worker:
     """Carries a plan out, stage by stage; remembers what it made, so that cleanup removes that and nothing else."""
 
     def __init__(
-        self, plan: dict[str, Any], credentials: Credentials | None, tls: TlsSettings | None = None
+        self,
+        plan: dict[str, Any],
+        credentials: Credentials | None,
+        tls: TlsSettings | None = None,
+        op_log: OpLog | None = None,
     ) -> None:
         self.plan = plan
+        self._op_log = op_log
         self._rng = Random(plan["seed"])  # noqa: S311 - repeatable on purpose
         # Apart from the other: how fast operations are drawn must not change the instants.
         self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
@@ -182,7 +190,7 @@ class Worker:
         try:
             # A stop that came before the start leaves nothing to do.
             stopped = control.check(started_ns)
-            load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer)
+            load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer, self._op_log)
             cut_off = 0 if stopped else self.engine.run(load)
             left_behind = () if stopped else self.engine.left_behind
         finally:
@@ -195,6 +203,8 @@ class Worker:
             self._cleaned = True
             self.engine.remove_folders()
         notes = list(getattr(prepared.source, "notes", ()))
+        if self._op_log is not None:
+            notes += self._op_log.finish(_LOG_S)
         if cut_off:
             notes.append(f"{cut_off} operations were cut off by the stop")
         if left_behind:

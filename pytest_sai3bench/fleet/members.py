@@ -10,6 +10,7 @@ import json
 import math
 import queue
 import threading
+from base64 import b64decode
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -225,6 +226,11 @@ class Members:
         elif kind == "result":
             member.result = cast("ResultWire", message)
             self._settle(member, None)
+        elif kind == "op_log":
+            piece = b64decode(message["piece"])
+            for observer in self._observers:
+                observer.logged(member.plan.agent, piece)
+            _send(member, {"type": "taken"})
         elif kind == "alive" and message.get("host_cpu"):
             for observer in self._observers:
                 observer.counted_cpu(member.plan.agent, message["host_cpu"])

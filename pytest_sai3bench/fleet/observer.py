@@ -30,6 +30,9 @@ class Observer:
     def counted_cpu(self, agent: str, counters: Sequence[int]) -> None:
         """Take the counters of an agent's host, see `agent.host_cpu.read_host_cpu`; once a second, if it has any."""
 
+    def logged(self, agent: str, piece: bytes) -> None:
+        """Take a piece of an agent's log of operations, a gzip file of lines; it sends no more than four unasked."""
+
     def pulse(self) -> None:
         """Look at the clock: called several times a second, whether there are ticks or not."""
 

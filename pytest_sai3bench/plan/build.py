@@ -30,6 +30,7 @@ from pytest_sai3bench.plan.model import (
 )
 from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
+from pytest_sai3bench.suite.op_log import OpLog
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
@@ -37,6 +38,7 @@ from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.error_handling import ErrorHandling
     from pytest_sai3bench.suite.large import Multipart
@@ -119,6 +121,7 @@ def build_plan(
                     host=plan_host(loaded, number),
                     env=tuple(agents[number].env.items()) if number is not None else (),
                     interval_s=suite.perf_log.interval,
+                    op_log_bytes=_op_log_bytes(suite, total),
                 )
             )
     if suite.namespace != "shared":
@@ -342,6 +345,14 @@ def _endpoint_rules(settings: MultiEndpoint) -> EndpointRules:
         eject_time_s=settings.eject_time,
         suspect_after_s=settings.suspect_after,
     )
+
+
+def _op_log_bytes(suite: Suite, workers: int) -> int:
+    """Return a worker's part of what the logs of all may take."""
+    if suite.op_log is None and suite.op_log_path is None:
+        return 0
+    wanted = suite.op_log or OpLog()
+    return max(wanted.max_size // workers, 1) if wanted.enabled else 0
 
 
 def _policy(handling: ErrorHandling) -> ErrorPolicy:

@@ -369,7 +369,8 @@ class WorkerPlan:
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
     over HTTP, ``engine`` what makes the load on ``s3``. ``env`` holds variables of the agent's environment, which may be
-    secret. Reports are cut every ``interval_s`` seconds.
+    secret. Reports are cut every ``interval_s`` seconds. ``op_log_bytes`` is how long its log of operations may become,
+    0 for none.
 
     All random choices follow from ``seed``, a worker's own, but for sizes and data of prepare's objects: these follow
     from ``data_seed``, which all workers share.
@@ -401,6 +402,7 @@ class WorkerPlan:
     host: HostPlan = HostPlan()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     interval_s: float = 1.0
+    op_log_bytes: int = 0
 
     @property
     def title(self) -> str:
@@ -438,6 +440,7 @@ class WorkerPlan:
             "data_seed": self.data_seed,
             "process": self.process,
             "interval_ns": round(self.interval_s * 1e9),
+            "op_log_bytes": self.op_log_bytes,
         }
 
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
 from pytest_sai3bench.fleet.intervals import Intervals
+from pytest_sai3bench.fleet.observer import Observer
 from pytest_sai3bench.fleet.run import Run
+from pytest_sai3bench.reports.op_log import OpLogFiles
 from pytest_sai3bench.reports.perf_log import PerfLog
 from pytest_sai3bench.reports.run_folder import write_inputs, write_run
 from pytest_sai3bench.results.model import RunResult
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.plugin.console import Console
     from pytest_sai3bench.thresholds.collection import Compiled
@@ -90,6 +91,10 @@ class SuiteRun:
             log = PerfLog(folder, plan)
             self.at_end.callback(log.close)
             observers = [*observers, Intervals(plan, log.add)]
+        if any(worker.op_log_bytes for worker in plan.workers):
+            files = OpLogFiles(folder, plan)
+            self.at_end.callback(files.close)
+            observers = [*observers, _Logged(files)]
         run_id = "/".join(folder.parts[-3:])
         self._run = Run(
             plan, credentials, run_id=run_id, started_at=time.time(), tls=tls, observers=observers
@@ -162,6 +167,17 @@ class SuiteRun:
             config_text=self._text,
             metadata=self._metadata,
         )
+
+
+class _Logged(Observer):
+    """Takes the logs of operations from the agents to their files."""
+
+    def __init__(self, files: OpLogFiles) -> None:
+        self._files = files
+
+    def logged(self, agent: str, piece: bytes) -> None:
+        """See `Observer.logged`."""
+        self._files.add(agent, piece)
 
 
 def _first_line(error: BaseException) -> str:

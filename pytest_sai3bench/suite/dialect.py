@@ -55,7 +55,6 @@ _KEYS = {
     "enable_metadata_cache": _later(),
     "force_overwrite": _never(),
     "objects": _never(),
-    "op_log_path": _later(),
     "processing_mode": _later(),
     "record_count": _never(),
     "repeat": _later(1),

@@ -11,6 +11,7 @@ from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
 from pytest_sai3bench.suite.large import Multipart, RangeEngine
 from pytest_sai3bench.suite.matrix import Matrix
+from pytest_sai3bench.suite.op_log import OpLog
 from pytest_sai3bench.suite.operations import Get, Operation, Put
 from pytest_sai3bench.suite.perf_log import PerfLog
 from pytest_sai3bench.suite.places import SPELLINGS
@@ -30,6 +31,7 @@ from pytest_sai3bench.suite.scalars import (
     Processes,
     ReadSink,
     Strategy,
+    Text,
 )
 from pytest_sai3bench.suite.section import Section
 from pytest_sai3bench.suite.thresholds import Rule
@@ -203,6 +205,16 @@ class Suite(Section):
         description=(
             "certificates for `s3+https://` endpoints. "
             "Without it the system's authorities are trusted. sai3-bench has no such key."
+        ),
+    )
+    op_log: OpLog | None = Field(
+        default=None, description="the log of every operation. sai3-bench has no such key."
+    )
+    op_log_path: Text | None = Field(
+        default=None,
+        description=(
+            "any path. Asks for the log of every operation, as `op_log: {}` does. "
+            "It is in the results: nothing is written to that path, on no host."
         ),
     )
     perf_log: PerfLog = Field(default=PerfLog(), description="the time series of the run.")

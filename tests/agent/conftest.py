@@ -17,6 +17,7 @@ from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.health import Health, make_rules
 from pytest_sai3bench.agent.http_loop import HttpLoop
+from pytest_sai3bench.agent.logged_loop import LoggedLoop
 from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.agent.pacing import Pacer, make_schedule
 from pytest_sai3bench.agent.payload import Pool
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator
 
+    from pytest_sai3bench.agent.op_log import OpLog
     from pytest_sai3bench.agent.recorder import Segment
     from pytest_sai3bench.agent.sources import Task
     from pytest_sai3bench.agent.tls import TlsClient, TlsSettings
@@ -401,6 +403,7 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             rate: model.RatePlan | None = None,
             duration_ns: int = NEVER_NS,
             endpoint_rules: model.EndpointRules = PATIENT,
+            op_log: OpLog | None = None,
         ) -> LoopRun:
             places = list(addresses)
             if loop is None:
@@ -427,7 +430,7 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             policy = ErrorPolicy(rules.to_wire(), Random(1), health)
             window = Window(began_ns, began_ns, min(end_ns, began_ns + duration_ns))
             pacer = Pacer(make_schedule(rate.to_wire(), began_ns, Random(1)), window) if rate else None
-            load = Load(Listed(tasks), window, reins.done, counted, policy, health, reins, pacer)
+            load = Load(Listed(tasks), window, reins.done, counted, policy, health, reins, pacer, op_log)
             cut_off = loop.run(load)
             ended_ns = monotonic_ns()
             reins.check(0)
@@ -449,13 +452,14 @@ def make_loop(
     request_timeout_s: float = PATIENCE_S,
     tls: TlsClient | None = None,
     drops: bool = True,
+    logged: bool = False,
 ) -> HttpLoop:
     """Return an event loop over the bucket ``bench`` at each address."""
     requests = [
         S3Requests({"host": host, "port": port, "bucket": "bench", "prefix": ""}, KEYS)
         for host, port in addresses
     ]
-    return HttpLoop(
+    return (LoggedLoop if logged else HttpLoop)(
         requests,
         [(socket.AF_INET, address) for address in addresses],
         lanes=lanes,

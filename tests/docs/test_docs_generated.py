@@ -14,6 +14,7 @@ from pytest_sai3bench import errors
 from pytest_sai3bench.agent.messages import FAILURE_KINDS
 from pytest_sai3bench.fleet.causes import remedy_for
 from pytest_sai3bench.fleet.host_causes import remedies
+from pytest_sai3bench.reports.op_log import describe_op_log
 from pytest_sai3bench.reports.perf_log import describe_perf_log
 from pytest_sai3bench.reports.results_tsv import describe_columns
 from pytest_sai3bench.results.checks import check_phase
@@ -28,6 +29,7 @@ _GENERATED = [
     ("suite.md", "keys of a suite", describe_suite),
     ("results.md", "columns of results.tsv", describe_columns),
     ("results.md", "columns of perf_log.tsv", describe_perf_log),
+    ("results.md", "columns of op_log.tsv", describe_op_log),
 ]
 _UNITS = {
     "bytes_per_s": "bytes per second",

@@ -49,6 +49,8 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         },
         "thresholds": (),
         "embedded_server": None,
+        "op_log": None,
+        "op_log_path": None,
         "perf_log": {"enabled": True, "interval": 1.0},
         "markers": (),
         "error_handling": {
