@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # What is called large where it stays behind.
 _LARGE_BYTES, _LARGE_COUNT = 2**30, 10_000
+# Some storage takes longer for an operation.
+_TIGHT_S = 0.01
 # For estimates where no rate is set.
 _USUAL_PER_S = 1000
 # A dry run is to be quick: in larger sets the rest of the names is not looked at.
@@ -39,6 +41,8 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
     for operation in operations:
         if operation.op == "delete":
             yield from _exhausted(operation, sets, workload)
+    if workload.rate:
+        yield from _tight(workload.rate.per_s, sum(worker.lanes for worker in plan.workers))
     if prepare and prepare.create and "cleanup" not in stages:
         yield from _left_behind(sets)
 
@@ -83,6 +87,15 @@ def _exhausted(operation: OperationPlan, sets: Sequence[ObjectSet], workload: St
             f"{_shown(operation)} has {format_count(available)} objects, each once: at {format_count(per_s)} "
             f"operations/s they last {format_seconds(lasting_s)} of {format_seconds(time_s)}, then the others share its "
             "weight"
+        )
+
+
+def _tight(per_s: int, lanes: int) -> Iterator[str]:
+    """Compare the rate with what so many lanes can do, after Little's law."""
+    if lanes / per_s < _TIGHT_S:
+        yield (
+            f"{format_count(per_s)} operations/s over {format_count(lanes)} lanes leave {format_seconds(lanes / per_s)} "
+            "for each: if they take longer on average the rate is not reached; raise concurrency"
         )
 
 

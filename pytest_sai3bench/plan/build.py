@@ -87,6 +87,7 @@ def build_plan(
         spread(lanes, min(wanted, lanes))
         for lanes in ((agent.concurrency_override or suite.concurrency) for agent in agents)
     ] or [spread(suite.concurrency, min(wanted, suite.concurrency))]
+    ids = suite.distributed.agent_ids if suite.distributed else (_LOCAL_AGENT,)
     workers: list[WorkerPlan] = []
     total = sum(map(len, shares))
     for number, chosen, lanes_of in zip(numbers, sets, shares, strict=True):
@@ -98,7 +99,7 @@ def build_plan(
             problems += builder.problems
             workers.append(
                 WorkerPlan(
-                    agent=suite.distributed.agent_ids[number or 0] if suite.distributed else _LOCAL_AGENT,
+                    agent=ids[number or 0],
                     address=agents[number].address if number is not None else "localhost",
                     worker=worker,
                     workers=total,

@@ -55,13 +55,13 @@ def below(uri: str, endpoints: Sequence[str]) -> str | None:
 
     A bucket without a server is that of the endpoints, as these show the same objects.
     """
+    if "://" not in uri:
+        return None
     folder = as_folder(uri)
-    holding = [
-        place
-        for endpoint in endpoints
-        for place in {endpoint, _without_server(endpoint)}
-        if folder.startswith(place)
-    ]
+    holding = [endpoint for endpoint in endpoints if folder.startswith(endpoint)]
+    parsed = parse_uri(uri)
+    if not holding and parsed.bucket and not parsed.host:
+        holding = [place for place in map(_without_server, endpoints) if folder.startswith(place)]
     return uri[len(max(holding, key=len)) :] if holding else None
 
 

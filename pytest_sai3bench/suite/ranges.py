@@ -6,6 +6,7 @@ What is in brackets and is no range, such as an IPv6 address, is left as it is.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import combinations, product
 from math import prod
 from typing import NamedTuple
@@ -30,6 +31,7 @@ class _Numbers(NamedTuple):
         return [f"{number:0{self.width}}" for number in self.span]
 
 
+@lru_cache(maxsize=4096)
 def expand_ranges(text: str) -> tuple[str, ...]:
     """Return the texts that a text with ranges stands for, the last range counting fastest; one without is itself.
 

@@ -164,3 +164,25 @@ prepare:
     stays = left and not ("cleanup" in way or "skip" in way)
 
     assert _advice(plan_of, text) == ([f"cleanup is off: up to {left} of prepare stay"] if stays else [])
+
+
+@pytest.mark.parametrize(("iops", "told"), [(3200, False), (3201, True), (32_000, True), ("max", False)])
+def test_a_rate_that_leaves_little_time_is_told(
+    plan_of: Callable[..., RunPlan], iops: int | str, *, told: bool
+) -> None:
+    """Two agents of 16 lanes."""
+    text = f"""\
+target: file:///mnt/
+io_rate: {{iops: {iops}}}
+distributed: {{agents: [{{address: localhost}}, {{address: localhost}}]}}
+workload: [{{op: put, weight: 1, object_size: 1}}]
+"""
+    advice = _advice(plan_of, text)
+    assert bool(advice) is told
+    if iops == 32_000:
+        assert advice == [
+            (
+                "32,000 operations/s over 32 lanes leave 1 ms for each: if they take longer on average the rate is not "
+                "reached; raise concurrency"
+            )
+        ]

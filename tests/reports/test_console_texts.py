@@ -227,6 +227,7 @@ def test_dry_run_says_how_long_the_run_takes(plan: RunPlan, count: int, text: st
     prepare, workload, cleanup = plan.workers[0].stages
     objects = replace(prepare.objects[0], count=count, size=SizePlan("fixed", 2**20, 2**20))
     prepare = replace(prepare, objects=(objects,), delay_s=5.0)
+    workload = replace(workload, rate=None)
     alone = replace(plan.workers[0], stages=(prepare, workload, cleanup))
 
     assert dry_run(replace(plan, workers=(alone,), notes=())).splitlines()[-1] == text
