@@ -77,6 +77,19 @@ def bucket(s3_client: Any) -> Iterator[str]:
 
 
 @pytest.fixture
+def check_gold() -> Callable[[str, str], None]:
+    """Compare text with a file of ``tests/gold``; SAI3BENCH_WRITE_GOLD=1 writes the files anew, for review."""
+
+    def check(name: str, text: str) -> None:
+        path = Path(__file__).with_name("gold") / name
+        if os.environ.get("SAI3BENCH_WRITE_GOLD") == "1":
+            path.write_text(text, encoding="utf-8")
+        assert text == path.read_text(encoding="utf-8")
+
+    return check
+
+
+@pytest.fixture
 def processes_of() -> Callable[[Path], list[int]]:
     """Return a function that lists the processes which run in a folder or have it in their arguments."""
     return _processes_of

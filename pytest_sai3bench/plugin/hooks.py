@@ -76,6 +76,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="auto",
         help="What to show of a run while it goes on: plain lines, or none; auto is plain, and none with -q.",
     )
+    group.addoption(
+        "--sai3-json",
+        metavar="FILE",
+        type=Path,
+        help="Write the verdicts of all runs to this file, as JSON.",
+    )
     parser.addini(
         "sai3bench_files", "Names of suite files (globs).", type="args", default=list(_DEFAULT_FILES)
     )
@@ -129,6 +135,21 @@ def pytest_configure_node(node: Any) -> None:
         from pytest_sai3bench.plugin.distribution import Controller  # noqa: PLC0415
 
         manager.register(Controller(), CONTROLLER)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the verdicts where the user wants them, even if there are none."""
+    config = session.config
+    wanted = config.getoption("sai3_json")
+    if wanted is None or hasattr(config, "workerinput") or config.getoption("collectonly"):
+        return
+    from pytest_sai3bench.errors import ResultsError  # noqa: PLC0415
+    from pytest_sai3bench.plugin.runs import runs_of  # noqa: PLC0415
+
+    try:
+        runs_of(config).write_verdicts(config.invocation_params.dir / wanted)
+    except ResultsError as error:
+        pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

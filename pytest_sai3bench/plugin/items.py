@@ -120,6 +120,10 @@ class ThresholdItem(SuiteItem):
             ("measured", verdict.measured_text),
             ("limit", verdict.limit_text),
             ("samples", verdict.samples),
+            ("outcome", verdict.outcome),
+            # Numbers for programs: in bytes/s, 1/s or seconds, and how far from the limit.
+            ("value", "" if verdict.measured is None else repr(verdict.measured)),
+            ("margin", "" if verdict.margin is None else f"{verdict.margin:.4g}"),
         ]
         if verdict.outcome == "passed":
             return

@@ -20,6 +20,7 @@ from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports import run_folder
 from pytest_sai3bench.reports.summary import summary
+from pytest_sai3bench.reports.verdicts_json import JudgedRun, verdicts_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,6 +80,20 @@ class Runs:
             width = width_of(self._config)
             for line in summary(run.result(), verdicts, width, folder=folder, everything=everything):
                 terminal.write_line(line)
+
+    def write_verdicts(self, path: Path) -> None:
+        """Write how all runs were judged; raises `ResultsError`."""
+        judged = [
+            JudgedRun(
+                run.owner.nodeid.partition("::")[0],
+                run.result(),
+                [run.verdict(rule) for rule in run.rules],
+                run.folder,
+            )
+            for run in self._performed
+            if run.owner
+        ]
+        run_folder.write_document(path, verdicts_document(judged))
 
     def close(self) -> None:
         """End whatever still runs, and stop the embedded server."""

@@ -160,6 +160,15 @@ def _write_files(folder: Path, files: _Files) -> None:
         raise _failure(folder, error) from error
 
 
+def write_document(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON document to a file of the user's choice, whole or not at all; raises ResultsError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(path, _json_writer(document))
+    except OSError as error:
+        raise _failure(path, error) from error
+
+
 def _create_run_folder(parent: Path, name: str) -> Path:
     parent.mkdir(parents=True, exist_ok=True)
     folder = parent / name
@@ -218,5 +227,5 @@ def _failure(folder: Path, error: OSError) -> ResultsError:
     where = error.filename2 or error.filename or folder
     return ResultsError(
         f"results cannot be written: {os.fspath(where)}: {error.strerror}",
-        remedy="Make room or permit writing there, or choose another folder with --sai3-results DIR.",
+        remedy="Make room or permit writing there, or choose another place with --sai3-results or --sai3-json.",
     )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from pytest_sai3bench.reports.endpoints import endpoint_table
 from pytest_sai3bench.reports.outages import outage_lines
 from pytest_sai3bench.reports.parts import by_operation
 from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
+from pytest_sai3bench.thresholds.verdicts import Effect
 from pytest_sai3bench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -90,12 +91,5 @@ def _plural(number: int, noun: str) -> str:
 
 
 def _count(verdicts: Sequence[Verdict]) -> str:
-    outcomes = Counter(map(_outcome, verdicts))
-    names = ("passed", "failed", "xfailed", "warned", "inconclusive")
-    return ", ".join(f"{outcomes[name]} {name}" for name in names if outcomes[name])
-
-
-def _outcome(verdict: Verdict) -> str:
-    if verdict.outcome == "failed" and verdict.xfail is not None:
-        return "xfailed"
-    return "warned" if verdict.outcome == "failed" and verdict.severity == "warn" else verdict.outcome
+    effects = Counter(verdict.effect for verdict in verdicts)
+    return ", ".join(f"{effects[effect]} {effect}" for effect in get_args(Effect) if effects[effect])

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Outcome = Literal["passed", "failed", "inconclusive"]
 Severity = Literal["fail", "warn"]
+Effect = Literal["passed", "failed", "xfailed", "warned", "inconclusive"]
 
 
 @dataclass(frozen=True)
@@ -45,3 +46,10 @@ class Verdict:
     samples: int = 0
     reason: str = ""
     rows: tuple[Row, ...] = ()
+
+    @property
+    def effect(self) -> Effect:
+        """The outcome, seen with what was to be expected and how severe it is: what a session counts."""
+        if self.outcome == "failed" and self.xfail is not None:
+            return "xfailed"
+        return "warned" if self.outcome == "failed" and self.severity == "warn" else self.outcome

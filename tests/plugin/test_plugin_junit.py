@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 
 def test_each_item_is_a_test_case_with_what_was_measured(
@@ -41,11 +41,35 @@ def test_each_item_is_a_test_case_with_what_was_measured(
         "measured": count["measured"],
         "limit": ">= 1",
         "samples": count["samples"],
+        "outcome": "passed",
+        "value": count["value"],
+        "margin": count["margin"],
     }
+    assert float(count["value"]) == int(count["samples"])
+    assert float(count["margin"]) == pytest.approx(int(count["samples"]) - 1, rel=0.001)
     assert int(count["measured"].replace(",", "")) == int(count["samples"]) > 0
     failure = found["mixed/get.max"].findtext("failure", "")
     assert failure.splitlines()[1:3] == ["suite.sai3.yaml:14: get.max < 1 ns", ""]
-    assert properties["mixed/get.max"]["limit"] == "< 1 ns"
+    assert [properties["mixed/get.max"][name] for name in ("limit", "outcome")] == ["< 1 ns", "failed"]
     skipped = found["mixed/put.max"].find("skipped")
     assert skipped is not None
     assert skipped.attrib == {"type": "pytest.xfail", "message": "slow disk"}
+
+
+def test_the_file_as_a_whole(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path], check_gold: Callable[[str, str], None]
+) -> None:
+    write_suite("get.count >= 1", "get.throughput >= 1 TiB/s", "{rule: get.max < 1 h, xfail: slow disk}")
+    pytester.runpytest_inprocess("--junitxml=junit.xml", "-oxfail_strict=false")
+    suite = ET.parse(pytester.path / "junit.xml").getroot().find("testsuite")
+    assert suite is not None
+    for element in suite.iter():
+        for name in {"time", "timestamp", "hostname"}.intersection(element.attrib):
+            element.attrib[name] = "…"
+        if element.attrib.get("name") in ("measured", "samples", "value", "margin", "sai3bench_results"):
+            element.attrib["value"] = "…"
+        if element.tag == "failure":
+            # The text for people has tests of its own.
+            element.text = element.attrib["message"] = "…"
+    ET.indent(suite)
+    check_gold("junit.xml", ET.tostring(suite, encoding="unicode") + "\n")

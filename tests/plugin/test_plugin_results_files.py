@@ -254,7 +254,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_anything_is_touched(
     cause = f"results cannot be written: {pytester.path}/file/results: Not a directory"
     assert block(result, "ERROR at setup of workload mixed") == [
         cause,
-        "Make room or permit writing there, or choose another folder with --sai3-results DIR.",
+        "Make room or permit writing there, or choose another place with --sai3-results or --sai3-json.",
     ]
     assert block(result, "ERROR at setup of mixed/total.errors: total.errors == 0") == [
         f"mixed did not run: {cause}"

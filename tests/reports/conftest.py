@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -35,25 +32,8 @@ from pytest_sai3bench.results.model import (
 from pytest_sai3bench.results.outages import Outage
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-GOLD = Path(__file__).parents[1] / "gold"
 A, B, IDLE = "s3://10.0.0.1:9000/bench/", "s3://10.0.0.2:9000/bench/", "s3://10.0.0.3:9000/bench/"
 MS = 1_000_000
-
-
-@pytest.fixture
-def check_gold() -> Callable[[str, str], None]:
-    """Compare text with a file of ``tests/gold``; SAI3BENCH_WRITE_GOLD=1 writes the files anew, for review."""
-
-    def check(name: str, text: str) -> None:
-        path = GOLD / name
-        if os.environ.get("SAI3BENCH_WRITE_GOLD") == "1":
-            path.write_text(text, encoding="utf-8")
-        assert text == path.read_text(encoding="utf-8")
-
-    return check
 
 
 def tally(count: int, size: int, *samples_ms: float, tail: int = 0) -> Tally:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 24, 10, 15, 30)  # noqa: DTZ001 - folders are named by local time
 LATER = datetime(2026, 11, 24, 10, 15, 31)  # noqa: DTZ001
-REMEDY = "Make room or permit writing there, or choose another folder with --sai3-results DIR."
+REMEDY = "Make room or permit writing there, or choose another place with --sai3-results or --sai3-json."
 
 
 def names(folder: Path) -> list[str]:
