@@ -80,7 +80,7 @@ def test_the_same_workload_leaves_the_same_objects_and_counts_through_both(
     shaped = DataPlan(compress=3)
     sets = tuple(
         ObjectSet(folder, stem, number, SIZE, "", data=data)
-        for folder, data, number in ((FOLDER, DataPlan(), 12), ("plain/", shaped, 4))
+        for folder, data, number in ((FOLDER, DataPlan(), 6), ("plain/", shaped, 4))
         for stem in ("prepared", "deletable")
     )
     operations = (
@@ -115,7 +115,7 @@ def test_the_same_workload_leaves_the_same_objects_and_counts_through_both(
 
         for stage in range(3):
             if stage == 1:
-                result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(120)))
+                result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(80)))
             else:
                 result = run.stage(stage)
             assert (result["engine"], result["errors"], result["retries"]) == (engine, [], 0)
@@ -123,9 +123,9 @@ def test_the_same_workload_leaves_the_same_objects_and_counts_through_both(
 
     assert seen["boto3"] == seen["default"]
     _, prepared, made, _, worked, left, _, removed, rest = seen["boto3"]
-    assert (sum(number for number, _ in prepared.values()), len(made), rest) == (32, 32, {})
+    assert (sum(number for number, _ in prepared.values()), len(made), rest) == (20, 20, {})
     assert {op for op, _ in worked} == {"get", "put", "stat", "list", "delete"}
-    assert sum(number for number, _ in worked.values()) == 120
+    assert sum(number for number, _ in worked.values()) == 80
     new = {key: body for key, body in left.items() if key.startswith("new/")}
     assert worked["put", 0][1] + worked["put", 1][1] == sum(map(len, new.values()))
     assert len(made.keys() - left.keys()) == sum(worked["delete", at][0] for at in range(2)) > 0
@@ -139,7 +139,7 @@ def test_large_objects_are_the_same_whether_they_are_read_in_ranges_or_at_once(
     size = SizePlan("uniform", 1, 50_000)
     reads = operation("get", "prepared-*", 1, verify=True, ranges=RangesPlan(7_000, 3))
     stages = (
-        StagePlan("prepare", objects=(ObjectSet("", "prepared", 10, size, ""),)),
+        StagePlan("prepare", objects=(ObjectSet("", "prepared", 6, size, ""),)),
         StagePlan("workload", duration_s=60, operations=(reads,)),
     )
     seen: dict[str, Counter[str]] = {}
@@ -148,15 +148,15 @@ def test_large_objects_are_the_same_whether_they_are_read_in_ranges_or_at_once(
         run = make_run(endpoints, stages, s3_server.credentials, engine=engine, data_seed=5)
         assert run.check() == [("", "")] * 2
         run.stage(0)
-        result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(30)))
+        result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(12)))
         assert result["errors"] == []
         found = seen[engine] = Counter()
         for wire in (wire for series in result["sections"].values() for wire in series):
             found[wire["role"]] += wire["count"]
             found["bytes"] += wire["bytes"] if wire["role"] != "part" else 0
 
-    assert seen["boto3"] == {"": 30, "bytes": seen["default"]["bytes"]}
-    assert seen["default"][""] + seen["default"]["whole"] == 30
+    assert seen["boto3"] == {"": 12, "bytes": seen["default"]["bytes"]}
+    assert seen["default"][""] + seen["default"]["whole"] == 12
     assert seen["default"]["part"] > 2 * seen["default"]["whole"] > 0
 
 
