@@ -1,0 +1,203 @@
+"""The stages of one worker, from what a suite says about its operations and objects."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from pytest_sai3bench.errors import Problem
+from pytest_sai3bench.plan.model import (
+    PLAIN_DATA,
+    DataPlan,
+    MultipartPlan,
+    ObjectSet,
+    OperationPlan,
+    RangesPlan,
+    RatePlan,
+    SizePlan,
+    StagePlan,
+)
+from pytest_sai3bench.plan.paths import as_folder, below, relative_path
+from pytest_sai3bench.suite.operations import Get, Put
+from pytest_sai3bench.suite.places import dotted
+from pytest_sai3bench.suite.sizes import Fixed, Lognormal
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.plan.endpoints import EndpointSet
+    from pytest_sai3bench.suite.large import Multipart
+    from pytest_sai3bench.suite.loader import LoadedSuite
+    from pytest_sai3bench.suite.operations import Operation
+    from pytest_sai3bench.suite.places import Place
+    from pytest_sai3bench.suite.preparation import EnsureObjects
+    from pytest_sai3bench.suite.sizes import Uniform
+
+
+class Stages:
+    """Builds the stages of one worker, which cares for ``share`` of ``shares`` of the objects.
+
+    ``uris`` are the endpoints of all workers: ``target`` and absolute paths may lie below any of them, as all show the
+    same objects. What is wrong collects in ``problems``.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedSuite,
+        chosen: EndpointSet,
+        uris: tuple[str, ...],
+        target: str,
+        *,
+        share: int,
+        shares: int,
+    ) -> None:
+        self.problems: list[Problem] = []
+        self._loaded = loaded
+        self._uris = uris
+        self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
+        self._in_folders = bool(chosen.endpoints[0].root)
+        self._share, self._shares = share, shares
+        # A target beside endpoints that hold it is what relative paths begin with.
+        self._base = self._below(as_folder(target)) or "" if "://" in target else as_folder(target)
+        ops = {operation.op for operation in loaded.suite.workload if operation.weight}
+        # Deletes must not take away what others read: prepare then makes two sets.
+        self._two_pools = (
+            bool(loaded.suite.prepare.ensure_objects) and "delete" in ops and bool(ops & {"get", "stat"})
+        )
+
+    def build(self, duration_s: float) -> tuple[StagePlan, ...]:
+        """Return the stages in their order."""
+        preparation = self._loaded.suite.prepare
+        stages = []
+        objects = self._plan_objects()
+        overwrite = preparation.force_overwrite
+        if objects:
+            stages.append(
+                StagePlan(
+                    "prepare",
+                    objects=objects,
+                    look=not (overwrite or preparation.skip_verification),
+                    create=overwrite or not preparation.skip_verification,
+                    delay_s=preparation.post_prepare_delay,
+                    # An object store knows neither.
+                    fsync=self._in_folders and preparation.fsync,
+                    atomic=self._in_folders and preparation.atomic,
+                    multipart=self._plan_multipart(self._loaded.suite.multipart),
+                )
+            )
+        stages.append(
+            StagePlan(
+                "workload",
+                duration_s=duration_s,
+                warmup_s=self._loaded.suite.warmup,
+                operations=self._plan_operations(),
+                rate=self._plan_rate(),
+            )
+        )
+        if preparation.cleanup:
+            stages.append(StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode))
+        return tuple(stages)
+
+    def _below(self, uri: str) -> str | None:
+        own = below(uri, self._own_uris)
+        return below(uri, self._uris) if own is None else own
+
+    def _relative(self, path: str, place: Place) -> str:
+        uris = self._uris if below(path, self._own_uris) is None else self._own_uris
+        try:
+            return relative_path(path, uris, self._base)
+        except ValueError as error:
+            self.problems.append(Problem(self._loaded.where(place), dotted(place), str(error)))
+            return ""
+
+    def _plan_operations(self) -> tuple[OperationPlan, ...]:
+        operations = []
+        for index, operation in enumerate(self._loaded.suite.workload):
+            path = self._relative(operation.path, ("workload", index, "path"))
+            pool: Literal["all", "prepared", "deletable"] = "all"
+            if self._two_pools and operation.op == "delete":
+                folder, slash, name = path.rpartition("/")
+                pool, path = "deletable", folder + slash + re.sub("^prepared-", "deletable-", name)
+            elif self._two_pools:
+                pool = "prepared"
+            # In an object store a list takes any prefix, in a file system only a folder.
+            if operation.op == "put" or (operation.op == "list" and self._in_folders):
+                path = as_folder(path)
+            operations.append(
+                OperationPlan(
+                    operation.op,
+                    path=path,
+                    weight=operation.weight,
+                    where=str(self._loaded.where(("workload", index))),
+                    size=_size(operation.size) if isinstance(operation, Put) else None,
+                    pool=pool,
+                    data=_data(operation) if isinstance(operation, Put) else PLAIN_DATA,
+                    fsync=self._in_folders and isinstance(operation, Put) and operation.fsync,
+                    atomic=self._in_folders and isinstance(operation, Put) and operation.atomic,
+                    verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
+                    ranges=None if self._in_folders else self._plan_ranges(operation),
+                    multipart=self._plan_multipart(self._loaded.suite.multipart_of(operation)),
+                )
+            )
+        return tuple(operations)
+
+    def _plan_ranges(self, operation: Operation) -> RangesPlan | None:
+        if not isinstance(operation, Get):
+            return None
+        if operation.range:
+            return RangesPlan(operation.range.size, operation.range.parallel)
+        engine = self._loaded.suite.range_engine
+        if engine is None or not engine.enabled:
+            return None
+        return RangesPlan(
+            engine.chunk_size,
+            engine.max_concurrent_ranges,
+            engine.min_split_size,
+            engine.range_timeout_secs,
+        )
+
+    def _plan_multipart(self, multipart: Multipart | None) -> MultipartPlan | None:
+        if multipart is None or self._in_folders:
+            return None
+        return MultipartPlan(multipart.part_size, multipart.parallel, multipart.threshold)
+
+    def _plan_rate(self) -> RatePlan | None:
+        rate = self._loaded.suite.io_rate
+        if rate is None or rate.iops == "max":
+            return None
+        return RatePlan(rate.iops, rate.distribution, self._share, self._shares)
+
+    def _plan_objects(self) -> tuple[ObjectSet, ...]:
+        stems: tuple[Literal["prepared", "deletable"], ...] = ("prepared", "deletable")
+        planned = []
+        for index, objects in enumerate(self._loaded.suite.prepare.ensure_objects):
+            place: Place = ("prepare", "ensure_objects", index)
+            folder = as_folder(self._relative(objects.base_uri or "", (*place, "base_uri")))
+            where = str(self._loaded.where(place))
+            planned += [
+                ObjectSet(
+                    folder,
+                    stem,
+                    objects.count,
+                    _size(objects.size),
+                    where,
+                    self._share,
+                    self._shares,
+                    _data(objects),
+                )
+                for stem in stems[: 2 if self._two_pools else 1]
+            ]
+        return tuple(planned)
+
+
+def _size(size: Fixed | Uniform | Lognormal) -> SizePlan:
+    if isinstance(size, Fixed):
+        return SizePlan("fixed", size.size, size.size)
+    if isinstance(size, Lognormal):
+        return SizePlan("lognormal", size.min, size.max, float(size.mean), float(size.std_dev))
+    return SizePlan("uniform", size.min, size.max)
+
+
+def _data(objects: EnsureObjects | Put) -> DataPlan:
+    if objects.fill == "zero":
+        return DataPlan(zero=True)
+    # 0 means the same as 1 in sai3-bench, too.
+    return DataPlan(dedup=objects.dedup_factor or 1, compress=objects.compress_factor or 1)
