@@ -64,11 +64,12 @@ class _State:
 
     ``out`` is why it is left out, empty while it is in use; ``since_ns`` from when on, ``until_ns`` when it is tried
     again. ``tried_ns`` is when it was, 0 if not yet. ``failures`` came in a row, the last at ``failed_ns``; ``spoke_ns``
-    is its last sign of life that was no success. ``heard_ns``, ``silence_ns`` and ``progress`` are those of the last
+    is its last sign of life that was no success. ``busy`` says that something was under way at the last look; ``heard_ns``, ``silence_ns`` and ``progress`` are those of the last
     look, ``longest_ns`` is the longest silence after which it spoke by itself.
     """
 
     __slots__ = (
+        "busy",
         "failed_ns",
         "failures",
         "heard_ns",
@@ -84,6 +85,7 @@ class _State:
 
     def __init__(self) -> None:
         self.out = ""
+        self.busy = False
         self.since_ns = self.until_ns = self.tried_ns = 0
         self.failures = self.failed_ns = self.spoke_ns = 0
         self.heard_ns = self.silence_ns = self.longest_ns = 0
@@ -97,9 +99,21 @@ class Health:
     True while an endpoint is left out or on trial, and once the run is given up: only then lanes need `wait_until` and
     `route`. ``gave_up`` is the reason once it makes no sense to go on. ``hold_until_ns`` is the instant before which no
     endpoint is in use, 0 when one is.
+
+    Where ``calls_block``, what hangs at an endpoint returns when that works again: nothing else has to try it.
+    Operations that are bound to an endpoint do not go on without it for the time of a pause if it ``waits_for_pauses``.
     """
 
-    def __init__(self, rules: Rules, balancer: Balancer, endpoints: int, now_ns: int) -> None:
+    def __init__(
+        self,
+        rules: Rules,
+        balancer: Balancer,
+        endpoints: int,
+        now_ns: int,
+        *,
+        calls_block: bool = False,
+        waits_for_pauses: bool = False,
+    ) -> None:
         self.worked = [now_ns] * endpoints
         self.trouble = False
         self.gave_up = ""
@@ -109,6 +123,8 @@ class Health:
         # Failures are noted, and lanes routed, by many threads; the one calls the other.
         self.lock = RLock()
         self._balancer = balancer
+        self._calls_block = calls_block
+        self._waits_for_pauses = waits_for_pauses
         self._states = [_State() for _ in range(endpoints)]
         self._in_use = list(range(endpoints))
         self._due_ns = NEVER_NS
@@ -179,6 +195,10 @@ class Health:
 
     # What lanes need to know while there is trouble
 
+    def again_at(self, now_ns: int) -> int:
+        """Return when an operation that could go nowhere should be routed again."""
+        return self.wait_until(now_ns) or now_ns + _RECHECK_NS
+
     def wait_until(self, now_ns: int) -> int:
         """Return until when a lane that is about to begin an operation has to wait; 0 when it may go on."""
         if self.hold_until_ns <= now_ns:
@@ -197,12 +217,13 @@ class Health:
             if now_ns >= self._due_ns:
                 self._end_pauses(now_ns)
                 for endpoint, state in enumerate(self._states):
-                    if state.out and state.until_ns <= now_ns and bound in (-1, endpoint):
+                    due = state.out and state.until_ns <= now_ns and not (self._calls_block and state.busy)
+                    if due and bound in (-1, endpoint):
                         return self._try_again(task, endpoint, now_ns)
             if not self._in_use:
                 return NOWHERE
-            if bound >= 0 and self._states[bound].out:
-                return LEFT_OUT
+            if bound >= 0 and (out := self._states[bound].out):
+                return NOWHERE if out == PAUSED and self._waits_for_pauses else LEFT_OUT
             return self._balancer.acquire(task)
 
     def why_out(self, endpoint: int) -> str:
@@ -232,14 +253,17 @@ class Health:
         # Early enough to have something to compare with when it counts.
         if silence_ns > self.rules.suspect_ns // 2:
             moved = progress(endpoint)
-            if moved != state.progress >= 0:
+            if state.progress < 0:
+                # Seen for the first time: perhaps it is this process that stood still.
+                silence_ns = min(silence_ns, self.rules.suspect_ns)
+            elif moved != state.progress:
                 state.spoke_ns, silence_ns = now_ns, 0
             state.progress = moved
         else:
             state.progress = -1
         if heard_ns > state.heard_ns and not state.out:
             state.longest_ns = max(state.longest_ns, state.silence_ns)
-        state.heard_ns, state.silence_ns = heard_ns, silence_ns
+        state.heard_ns, state.silence_ns, state.busy = heard_ns, silence_ns, began_ns > 0
         return silence_ns
 
     def _suspect(self, endpoint: int, now_ns: int, silences: Sequence[int]) -> None:

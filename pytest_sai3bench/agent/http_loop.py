@@ -291,7 +291,7 @@ class HttpLoop:
             # Once there is an end to wait for, there is no better moment.
             return self._acquire(task)
         if endpoint == NOWHERE:
-            self._waiting.put(self._health.wait_until(now), task, attempt, due)
+            self._waiting.put(self._health.again_at(now), task, attempt, due)
         elif endpoint == LEFT_OUT:
             why = self._health.why_out(task[4])
             self._recorder.fail(operation_of(task[0]), task[4], now, "left-out", why)

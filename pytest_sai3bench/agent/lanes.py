@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Callable
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .engine import Load
+    from .health import Health
     from .op_log import OpLog
     from .pacing import Pacer
     from .recorder import Window
@@ -24,19 +26,22 @@ if TYPE_CHECKING:
 _Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]
 
 _CHECK_S = 0.05
-# A lane that finds no endpoint in use asks again after this time at the earliest.
-_YIELD_NS = 1_000_000
 # After a stop, lanes that hang in a system call are left behind.
 _GRACE_NS = 1_000_000_000
 
 
 class Lanes:
-    """The lanes of one engine; ``stack_bytes`` is the stack of each, 0 for what is usual."""
+    """The lanes of one engine; ``stack_bytes`` is the stack of each, 0 for what is usual.
 
-    def __init__(self, count: int, *, stack_bytes: int = 0) -> None:
+    A call that hangs cannot be taken back. While an endpoint is left out, lanes that hang there are replaced, so that the
+    others keep their load; after the end they are waited for ``timeout_s``, if they are not at an ejected endpoint.
+    """
+
+    def __init__(self, count: int, *, stack_bytes: int = 0, timeout_s: float = math.inf) -> None:
         self._count = count
         self._stack_bytes = stack_bytes
-        self._lanes: Sequence[Lane] = ()
+        self._timeout_ns = timeout_s * SECOND_NS
+        self._lanes: list[Lane] = []
 
     def run(self, make_lane: Callable[[threading.Event], Lane], load: Load) -> int:
         """Work until nothing is left to do; return the number of operations that a stop cut off.
@@ -44,16 +49,16 @@ class Lanes:
         ``make_lane`` gets the event that tells a lane to end.
         """
         stop = threading.Event()
-        self._lanes = lanes = [make_lane(stop) for _ in range(self._count)]
+        self._lanes = [make_lane(stop) for _ in range(self._count)]
         before = threading.stack_size(self._stack_bytes)
         try:
-            for lane in lanes:
+            for lane in self._lanes:
                 lane.start()
-            return _oversee(lanes, load, stop)
+            return self._oversee(make_lane, load, stop)
         finally:
             threading.stack_size(before)
             stop.set()
-            self._lanes = ()
+            self._lanes = []
 
     def settled(self, window: Window, now_ns: int) -> int:
         """See `engine.Engine.settled`: lanes hand over when they come round; one that hangs keeps what it has."""
@@ -61,30 +66,84 @@ class Lanes:
         # A lane may have looked at the clock, and not yet counted: that takes it no second.
         return min([window.interval(now_ns - SECOND_NS), *(each for each in held if each is not None)])
 
+    def _oversee(
+        self, make_lane: Callable[[threading.Event], Lane], load: Load, stop: threading.Event
+    ) -> int:
+        stopped_ns = lent = 0
+        end_ns, health = load.window.end_ns, load.health
+        while working := [lane for lane in self._lanes if lane.is_alive()]:
+            working[0].join(_CHECK_S)
+            now = monotonic_ns()
+            if load.control.check(now) and not stopped_ns:
+                stopped_ns = now
+                stop.set()
+            _look(health, working, now)
+            if health.gave_up:
+                stop.set()
+            stuck = _stuck(health, working, now)
+            if stopped_ns and now - stopped_ns > _GRACE_NS:
+                break
+            if now < end_ns and not stop.is_set():
+                going_on = [lane for lane in working if lane not in stuck and not lane.retired]
+                for lane in going_on[: max(0, lent - len(stuck))]:
+                    lane.retired = True
+                more = [make_lane(stop) for _ in range(len(stuck) - lent)]
+                for lane in more:
+                    lane.start()
+                working += more
+                self._lanes += more
+                lent = len(stuck)
+            if len(stuck) == len(working) and self._are_hopeless(health, stuck, now):
+                for lane in stuck:
+                    lane.time_out(now)
+                    # It has been counted, so it was not cut off.
+                    working.remove(lane)
+                break
+        for lane in self._lanes:
+            if lane.is_alive():
+                lane.leave_behind()
+            if lane.failure is not None:
+                raise lane.failure
+        return len(working)
 
-def _oversee(lanes: Sequence[Lane], load: Load, stop: threading.Event) -> int:
-    stopped_ns = 0
-    while working := [lane for lane in lanes if lane.is_alive()]:
-        working[0].join(_CHECK_S)
-        now = monotonic_ns()
-        if load.control.check(now) and not stopped_ns:
-            stopped_ns = now
-            stop.set()
-        load.health.look(now, [0] * len(load.health.worked), lambda _endpoint: 0)
-        if load.health.gave_up:
-            stop.set()
-        if stopped_ns and now - stopped_ns > _GRACE_NS:
-            break
+    def _are_hopeless(self, health: Health, stuck: Sequence[Lane], now: int) -> bool:
+        ejected = health.ejected()
+        return all(ejected[lane.endpoint] or now - lane.began_ns > self._timeout_ns for lane in stuck)
+
+
+def _look(health: Health, working: Sequence[Lane], now: int) -> None:
+    oldest = [0] * len(health.worked)
     for lane in working:
-        lane.leave_behind()
-    for lane in lanes:
-        if lane.failure is not None:
-            raise lane.failure
-    return len(working)
+        began_ns = lane.began_ns
+        if began_ns and (not oldest[lane.endpoint] or began_ns < oldest[lane.endpoint]):
+            oldest[lane.endpoint] = began_ns
+
+    def moved(endpoint: int) -> int:
+        return sum(lane.moved() for lane in working if lane.began_ns and lane.endpoint == endpoint)
+
+    health.look(now, oldest, moved)
+
+
+def _stuck(health: Health, working: Sequence[Lane], now: int) -> list[Lane]:
+    """Return the lanes that hang at an endpoint which is left out."""
+    if not health.trouble:
+        return []
+    silent, ejected, patience_ns = health.silent(), health.ejected(), health.rules.suspect_ns
+    return [
+        lane
+        for lane in working
+        if (silent[lane.endpoint] or ejected[lane.endpoint])
+        and lane.began_ns
+        and now - lane.began_ns > patience_ns
+    ]
 
 
 class Lane(threading.Thread):
-    """One operation after another, until there is none left; each kind of storage has its own way to perform them."""
+    """One operation after another, until there is none left; each kind of storage has its own way to perform them.
+
+    ``endpoint`` is the one of the last operation, and ``began_ns`` about when that was begun, 0 while the lane waits. One
+    that is ``retired`` begins no more.
+    """
 
     def __init__(self, load: Load, stop: threading.Event, endpoints: int) -> None:
         super().__init__(daemon=True)
@@ -92,7 +151,11 @@ class Lane(threading.Thread):
         self._stop_event = stop
         self._endpoints = endpoints
         self._recorder = Recorder(load.window, load.done)
+        self._task: Task | None = None
         self.failure: Exception | None = None
+        self.endpoint = 0
+        self.began_ns = 0
+        self.retired = False
 
     def perform(self, task: Task, endpoint: int) -> tuple[int, int]:
         """Carry an operation out; return bytes moved and the instant at which it began. Raises OSError."""
@@ -101,6 +164,10 @@ class Lane(threading.Thread):
     def name_error(self, error: OSError, endpoint: int) -> tuple[str, str]:
         """Return kind and text of what `perform` raised."""
         raise NotImplementedError
+
+    def moved(self) -> int:
+        """Return a number that changes while an operation goes on; what is not known may always go on."""
+        return monotonic_ns()
 
     def run(self) -> None:
         """Work until nothing is left to do; ``failure`` is an error that is not the storage's."""
@@ -115,6 +182,12 @@ class Lane(threading.Thread):
         """See `Recorder.held_interval`."""
         return self._recorder.held_interval()
 
+    def time_out(self, now: int) -> None:
+        """Count the operation in which the lane hangs as failed."""
+        assert self._task is not None
+        text = f"no end within {(now - self.began_ns) / SECOND_NS:.1f} s"
+        self._recorder.fail(self._task[0] & KIND_MASK, self.endpoint, now, "timeout", text)
+
     def leave_behind(self) -> None:
         """Hand over what a lane that hangs in a system call has counted: it cannot do so itself."""
         self._recorder.flush()
@@ -127,7 +200,7 @@ class Lane(threading.Thread):
         endpoints = self._endpoints
         pacer, due = self._load.pacer, 0
         now = monotonic_ns()
-        while now < end_ns and not stopped():
+        while now < end_ns and not stopped() and not self.retired:
             if health.trouble and (hold_ns := health.wait_until(now)):
                 now = self._sleep_until(hold_ns)
                 continue
@@ -143,6 +216,7 @@ class Lane(threading.Thread):
                 endpoint = acquire(task) if not health.trouble else health.route(task, now)
                 step = 1
                 if endpoint >= 0:
+                    self._task, self.endpoint, self.began_ns = task, endpoint, now
                     try:
                         size, began = perform(task, endpoint)
                     except OSError as error:
@@ -160,7 +234,7 @@ class Lane(threading.Thread):
                 elif endpoint == LEFT_OUT:
                     delay_ns = self._left_out(task, now, attempt)
                 else:
-                    delay_ns, step = max(health.wait_until(now) - now, _YIELD_NS), 0
+                    delay_ns, step = health.again_at(now) - now, 0
                 if delay_ns < 0:
                     break
                 now = self._sleep_until(now + delay_ns)
@@ -236,6 +310,7 @@ class Lane(threading.Thread):
 
     def _sleep_until(self, until_ns: int) -> int:
         """Sleep, but not beyond the end or a stop; return the time then."""
+        self.began_ns = 0
         until_ns = min(until_ns, self._load.window.end_ns)
         self._stop_event.wait(max(0, until_ns - monotonic_ns()) / 1e9)
         return monotonic_ns()

@@ -172,7 +172,15 @@ class Worker:
             weights=self.plan["weights"],
             seed=self.plan["seed"],
         )
-        health = Health(make_rules(self.plan["endpoint_rules"]), balancer, endpoints, start_ns)
+        health = Health(
+            make_rules(self.plan["endpoint_rules"]),
+            balancer,
+            endpoints,
+            start_ns,
+            calls_block=self.engine.threads,
+            # Prepare and cleanup are to be complete, the workload is to keep its load.
+            waits_for_pauses=not workload,
+        )
         policy = ErrorPolicy(
             self.plan["errors"],
             self._rng,
