@@ -360,14 +360,14 @@ def start_server() -> Iterator[Callable[..., ScriptedServer]]:
 
 
 class Listed:
-    """A source of given tasks, whose data are plain when they do not say more."""
+    """A source of given tasks, whose data are plain and whose endpoint is any when they do not say more."""
 
     def __init__(self, tasks: Iterable[tuple[Any, ...]]) -> None:
         self._tasks = iter(tasks)
 
     def take(self) -> Task | None:
         task = next(self._tasks, None)
-        return (*task[:3], task[3] if len(task) > 3 else None, ANYWHERE) if task else None
+        return (*task, *(None, ANYWHERE)[len(task) - 3 :]) if task else None
 
 
 @dataclass
