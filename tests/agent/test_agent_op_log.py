@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from base64 import b64decode
 from collections import Counter
 from threading import Event
@@ -10,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.agent import op_log
 from pytest_sai3bench.agent.http_loop import HttpLoop
+from pytest_sai3bench.agent.large import LARGE, Large, Multipart, Ranges
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.op_log import COLUMNS, OpLog
+from pytest_sai3bench.agent.payload import PLAIN
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, StagePlan
 
 if TYPE_CHECKING:
@@ -315,3 +318,47 @@ def test_without_a_log_nothing_is_different(
 
     assert type(engine._loop) is HttpLoop
     engine.close()
+
+
+def _script_of_parts(request: Any, _peer: Any) -> bytes:
+    body, status, fields = b"", "200 OK", ""
+    if request.method == "POST":
+        body = (
+            b"<R><UploadId>u1</UploadId></R>"
+            if "uploads" in request.path
+            else b"<CompleteMultipartUploadResult/>"
+        )
+    elif request.method == "PUT":
+        fields = 'ETag: "tag"\r\n'
+    else:
+        first, last = re.search(r"\nRange: bytes=(\d+)-(\d+)", request.head, re.IGNORECASE).groups()  # type: ignore[union-attr]
+        last = min(int(last), 2499)
+        body, status = b"x" * (last - int(first) + 1), "206 Partial Content"
+        fields = f"Content-Range: bytes {first}-{last}/2500\r\n"
+    return f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n{fields}\r\n".encode() + body
+
+
+def test_each_request_of_a_large_object_has_its_own_line(
+    start_server: Callable[..., Any], run_loop: Callable[..., Any], make_loop: Callable[..., Any]
+) -> None:
+    server = start_server(_script_of_parts, endpoints=2)
+    uris = [f"s3://{host}:{port}/bench/" for host, port in server.addresses]
+    taker = Taker(*uris)
+    loop = make_loop(server.addresses, lanes=3, logged=True)
+    tasks = [
+        (GET | LARGE, "read", 2500, Large(Ranges(1000, 2), None)),
+        (PUT | LARGE, "write", 2500, Large(Multipart(1000, 2, 1), PLAIN)),
+    ]
+    run = run_loop(server.addresses, tasks, lanes=3, loop=loop, op_log=taker.log)
+    taker.log.finish(10)
+    rows = taker.rows
+
+    assert run.reins.errors() == []
+    names = {"GET": "read", "PUT": "write", "POST": "write"}
+    seen = Counter((uris[each.endpoint], names[each.method]) for each in server.requests)
+    assert Counter((row["endpoint"], row["file"]) for row in rows) == seen
+    moved = sorted((row["op"], int(row["bytes"])) for row in rows)
+    # Beginning and completing an upload moves nothing.
+    assert moved == sorted(
+        [("GET", 1000), ("GET", 1000), ("GET", 500), *(("PUT", size) for size in (0, 1000, 1000, 500, 0))]
+    )

@@ -62,6 +62,7 @@ def test_everything_is_done_once_and_all_of_it_is_counted(
     } == {
         "reconcile-endpoints": True,
         "reconcile-agents": True,
+        "reconcile-parts": True,
         "reconcile-ticks": True,
         "reconcile-counts": True,
         "littles-law": True,

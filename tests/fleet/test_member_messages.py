@@ -12,10 +12,11 @@ import pytest
 from pytest_sai3bench.errors import AgentStartError
 from pytest_sai3bench.fleet import members
 from pytest_sai3bench.fleet.members import Member, Members
+from pytest_sai3bench.fleet.observer import Observer
 from pytest_sai3bench.plan.model import ErrorPolicy, WorkerPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 _HELLO = {"host": "node", "pid": 42}
 _TICK: dict[str, Any] = {"type": "tick", "stage": 0, "tick": 0, "sections": {}, "errors": []}
@@ -329,3 +330,47 @@ def test_signs_of_life_do_not_depend_on_the_main_thread(monkeypatch: pytest.Monk
     found.close()
     gateways: Any = found._gateways
     assert ("hosts", "alive") in gateways.sent
+
+
+class _Witness(Observer):
+    def __init__(self) -> None:
+        self.heard: list[tuple[object, ...]] = []
+
+    def settled(self, worker: WorkerPlan, interval: int | None) -> None:
+        self.heard.append(("settled", worker.agent, interval))
+
+    def counted_cpu(self, agent: str, counters: Sequence[int]) -> None:
+        self.heard.append(("cpu", agent, counters))
+
+    def logged(self, agent: str, piece: bytes) -> None:
+        self.heard.append(("logged", agent, piece))
+
+
+def test_observers_hear_what_workers_say_beside_their_answers(scene: _Scene) -> None:
+    witness = _Witness()
+    scene.members._observers = [witness]
+    for member in scene.members:
+        member.begin(0)
+        scene.members.ask(member, {"type": "start", "at_ns": 1}, "rested")
+    scene.gateways.sent.clear()
+    scene.says("a", type="alive", host_cpu=[1, 2, 3, 10])
+    scene.says("b", type="alive", host_cpu=[])
+    scene.says("a", type="settled", stage=0, interval=2)
+    scene.says("a", type="op_log", piece="bGluZXM=")
+    scene.says("a", type="result", stage=0, outcome="completed", reason="")
+    # While it rests after its result, time goes on.
+    scene.says("a", type="settled", stage=0, interval=9)
+    scene.says("a", type="rested", stage=0)
+    scene.says("b", type="settled", stage=7, interval=1)
+    scene.ends("b")
+    scene.members.wait(10, "did not finish")
+
+    assert witness.heard == [
+        ("cpu", "a", [1, 2, 3, 10]),
+        ("settled", "a", 2),
+        ("logged", "a", b"lines"),
+        ("settled", "a", None),
+        ("settled", "b", None),
+    ]
+    # Each piece is answered, so that the next may come.
+    assert scene.gateways.sent == [("a", "taken")]

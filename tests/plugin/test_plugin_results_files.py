@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from functools import partial
@@ -104,6 +105,25 @@ def test_files_of_agents_add_up_to_those_of_the_whole(pytester: pytest.Pytester,
         assert all(int(row["total_requests"]) > 0 for row in whole)
 
 
+def test_a_log_of_operations_is_in_the_results_if_it_is_asked_for(
+    pytester: pytest.Pytester, write_suite: Callable[..., Path]
+) -> None:
+    elsewhere = pytester.path / "elsewhere.tsv.zst"
+    write_suite(more=f"op_log_path: {elsewhere}\n")
+    pytester.runpytest_inprocess().assert_outcomes(passed=2)
+    folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "mixed"
+    header, *lines = gzip.decompress((folder / "op_log.tsv.gz").read_bytes()).decode().splitlines()
+    document = json.loads((folder / "result.json").read_text())
+
+    counted = sum(
+        series["ops"] + series["tail_ops"] for phase in document["phases"] for series in phase["series"]
+    )
+    assert len(lines) == counted
+    assert header.split("\t")[6] == "endpoint"
+    assert {line.split("\t")[6] for line in lines} == set(document["phases"][0]["endpoints"])
+    assert not elsewhere.exists()
+
+
 def test_there_need_not_be_a_log(pytester: pytest.Pytester, write_suite: Callable[..., Path]) -> None:
     write_suite(more="perf_log: {enabled: false}\n")
     pytester.runpytest_inprocess().assert_outcomes(passed=2)
@@ -149,6 +169,8 @@ def test_an_idle_endpoint_has_a_row_of_zeros(pytester: pytest.Pytester) -> None:
     assert [row["endpoint_uri"] for row in rows] == ["file://embedded-1/", "file://embedded-2/"]
     used, idle = sorted(rows, key=lambda row: row["total_requests"], reverse=True)
     assert (used["total_requests"], used["request_pct"]) == ("1", "100.00")
+    # What its folder is on is known all the same.
+    assert idle.pop("reached") == used["reached"] != ""
     assert {value for name, value in idle.items() if not name.startswith("endpoint_")} == {"0", "0.00"}
 
 
@@ -159,7 +181,15 @@ def test_the_files_of_a_run_agree_with_each_other(
     pytester.runpytest_inprocess().assert_outcomes(passed=3)
     folder = pytester.path / "sai3-results" / "latest" / "suite.sai3" / "mixed"
     sections = _sections(folder / "results.tsv")
-    assert list(sections) == ["", "operation_stats", "endpoint_stats", "agent_stats", "thresholds", "checks"]
+    assert list(sections) == [
+        "",
+        "operation_stats",
+        "endpoint_stats",
+        "agent_stats",
+        "endpoint_events",
+        "thresholds",
+        "checks",
+    ]
     document = json.loads((folder / "result.json").read_text())
     assert (document["run"]["status"], document["run"]["reason"]) == ("completed", "")
     prepare, workload, cleanup = document["phases"]
