@@ -20,6 +20,7 @@ from pytest_sai3bench.plan.model import (
     DataPlan,
     Endpoint,
     ErrorPolicy,
+    MultipartPlan,
     ObjectSet,
     OperationPlan,
     Origin,
@@ -133,21 +134,24 @@ def test_the_same_workload_leaves_the_same_objects_and_counts_through_both(
     assert sum(number for number, _ in removed.values()) == len(made) + len(new)
 
 
-def test_large_objects_are_the_same_whether_they_are_read_in_ranges_or_at_once(
-    s3_server: EmbeddedServer, bucket: str, make_run: Callable[..., Any]
+def test_large_objects_are_the_same_whether_they_come_and_go_in_parts_or_at_once(
+    s3_server: EmbeddedServer, s3_client: Any, bucket: str, make_run: Callable[..., Any]
 ) -> None:
     size = SizePlan("uniform", 1, 50_000)
     reads = operation("get", "prepared-*", 1, verify=True, ranges=RangesPlan(7_000, 3))
+    # Servers want parts of 5 MiB at least.
+    big = SizePlan("fixed", 11 << 20, 11 << 20)
+    sets = (ObjectSet("", "prepared", 6, size, ""), ObjectSet("big/", "prepared", 1, big, ""))
     stages = (
-        StagePlan("prepare", objects=(ObjectSet("", "prepared", 6, size, ""),)),
+        StagePlan("prepare", objects=sets, multipart=MultipartPlan(5 << 20, 2, 6 << 20)),
         StagePlan("workload", duration_s=60, operations=(reads,)),
     )
     seen: dict[str, Counter[str]] = {}
     for engine in ENGINES:
-        endpoints = [endpoint(address, bucket) for address in s3_server.addresses[:2]]
+        endpoints = [endpoint(address, bucket, f"{engine}/") for address in s3_server.addresses[:2]]
         run = make_run(endpoints, stages, s3_server.credentials, engine=engine, data_seed=5)
         assert run.check() == [("", "")] * 2
-        run.stage(0)
+        assert run.stage(0)["errors"] == []
         result = run.stage(1, change=lambda mix: Bounded(mix.take() for _ in range(12)))
         assert result["errors"] == []
         found = seen[engine] = Counter()
@@ -155,6 +159,12 @@ def test_large_objects_are_the_same_whether_they_are_read_in_ranges_or_at_once(
             found[wire["role"]] += wire["count"]
             found["bytes"] += wire["bytes"] if wire["role"] != "part" else 0
 
+    one, other = (
+        s3_client.get_object(Bucket=bucket, Key=f"{engine}/big/prepared-00000000.dat")["Body"].read()
+        for engine in ENGINES
+    )
+    assert len(one) == big.high
+    assert one == other
     assert seen["boto3"] == {"": 12, "bytes": seen["default"]["bytes"]}
     assert seen["default"][""] + seen["default"]["whole"] == 12
     assert seen["default"]["part"] > 2 * seen["default"]["whole"] > 0
