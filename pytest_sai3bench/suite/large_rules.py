@@ -67,6 +67,22 @@ def uploads_have_parts_that_s3_takes(suite: Suite) -> Iterator[Finding]:
             )
 
 
+def uploads_stay_in_one_namespace(suite: Suite) -> Iterator[Finding]:
+    """Yield puts whose parts would go to endpoints that do not know of each other."""
+    if suite.namespace != "replicated":
+        return
+    for index, operation in enumerate(suite.workload):
+        if not isinstance(operation, Put):
+            continue
+        written = suite.multipart_of(operation)
+        if written and operation.weight and operation.size.largest >= written.threshold:
+            place: Place = ("workload", index, "multipart")
+            text = "cannot be had for puts with 'namespace: replicated': parts would go to endpoints that do not know the upload"
+            yield Finding(
+                place, f"'multipart' {text}: expected a threshold above {format_size(operation.size.largest)}"
+            )
+
+
 def _blocks(suite: Suite) -> Iterator[tuple[Place, Multipart]]:
     for index, operation in enumerate(suite.workload):
         if isinstance(operation, Put) and operation.multipart:

@@ -9,6 +9,7 @@ from pytest_sai3bench.suite.large_rules import (
     large_objects_are_on_s3,
     range_engine_is_enabled,
     uploads_have_parts_that_s3_takes,
+    uploads_stay_in_one_namespace,
 )
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
@@ -170,4 +171,5 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     ),
     (("range_engine",), range_engine_is_enabled),
     (("workload", "prepare", "multipart"), uploads_have_parts_that_s3_takes),
+    (("workload", "namespace", "multipart"), uploads_stay_in_one_namespace),
 )

@@ -18,6 +18,7 @@ from pytest_sai3bench.agent.serve import serve
 from pytest_sai3bench.agent.stages import Worker
 from pytest_sai3bench.plan.model import (
     Endpoint,
+    EndpointRules,
     ErrorPolicy,
     MultipartPlan,
     ObjectSet,
@@ -48,7 +49,11 @@ def endpoints(s3_server: EmbeddedServer, bucket: str) -> list[Endpoint]:
 @pytest.fixture
 def run_of(s3_server: EmbeddedServer, make_run: Callable[..., Any]) -> Callable[..., Any]:
     """Return ``run_of(endpoints, stages, …)``: `make_run` with the keys of the server."""
-    return lambda endpoints, stages, **changes: make_run(endpoints, stages, s3_server.credentials, **changes)
+    # A busy machine is no subject of these tests.
+    rules = EndpointRules(suspect_after_s=20)
+    return lambda endpoints, stages, **changes: make_run(
+        endpoints, stages, s3_server.credentials, endpoint_rules=rules, **changes
+    )
 
 
 def of_role(result: Any, role: str) -> dict[str, tuple[int, int]]:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.agent.resolution import StageFailed
-from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import (
+    Endpoint,
+    EndpointRules,
+    MultipartPlan,
+    ObjectSet,
+    Origin,
+    RangesPlan,
+    SizePlan,
+    StagePlan,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -124,6 +133,42 @@ def test_an_object_is_made_found_read_and_removed_where_it_belongs(
     run.stage(2)
     assert run.reins.errors() == []
     assert nodes.files() == [set()] * size
+
+
+@pytest.mark.parametrize("namespace", ["independent", "replicated"])
+def test_all_parts_of_a_large_object_go_where_the_object_belongs(
+    namespace: str, buckets: Nodes, make_run: Callable[..., Any], make_op: Callable[..., Any]
+) -> None:
+    multipart = MultipartPlan(part_size=5 << 20, parallel=3, threshold=1)
+    size = SizePlan("fixed", 6 << 20, 6 << 20)
+    objects = ObjectSet("data/", "prepared", 5, size, "s.yaml:1")
+    get = make_op("get", "data/*", verify=True, ranges=RangesPlan(1 << 20, 3))
+    put = replace(make_op("put", "new/"), size=size, multipart=multipart)
+    operations = (get, put) if namespace == "independent" else (get,)
+    run = make_run(
+        buckets.endpoints,
+        [
+            StagePlan("prepare", objects=(objects,), multipart=multipart),
+            StagePlan("workload", operations=operations, duration_s=0.3),
+            StagePlan("cleanup", objects=(objects,), mode="strict"),
+        ],
+        buckets.credentials,
+        namespace=namespace,
+        # A busy machine is no subject of this test.
+        endpoint_rules=EndpointRules(suspect_after_s=20),
+    )
+
+    results = run.all_stages()
+
+    assert [result["errors"] for result in results] == [[], [], []]
+    copies = 2 if namespace == "replicated" else 1
+    made = [
+        wire["count"]
+        for wire in results[0]["sections"]["measured"]
+        if (wire["op"], wire["role"]) == ("put", "whole")
+    ]
+    assert sum(made) == 5 * copies
+    assert buckets.files() == [set(), set()]
 
 
 def test_objects_of_others_are_read_and_deleted_where_they_are(

@@ -735,6 +735,25 @@ workload:
     ]
 
 
+def test_parts_of_an_upload_do_not_go_to_copies_of_the_storage(tmp_path: Path) -> None:
+    text = """\
+multi_endpoint: {endpoints: ["s3://h:1/bucket/", "s3://h:2/bucket/"]}
+namespace: replicated
+multipart: {}
+workload:
+  - {op: put, weight: 1, object_size: 1GiB}
+  - {op: put, weight: 1, object_size: 1GiB, multipart: {threshold: 2GiB}}
+  - {op: put, weight: 0, object_size: 1GiB}
+"""
+    assert problems_of(tmp_path, text) == [
+        (
+            "error s.yaml:5: workload[0].multipart: 'multipart' cannot be had for puts with 'namespace: replicated': "
+            "parts would go to endpoints that do not know the upload: expected a threshold above 1 GiB"
+        )
+    ]
+    assert problems_of(tmp_path, text.replace("replicated", "independent")) == []
+
+
 def test_files_are_not_moved_in_parts(tmp_path: Path) -> None:
     text = """\
 target: file:///d/
