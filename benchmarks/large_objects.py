@@ -2,8 +2,8 @@
 
     python benchmarks/large_objects.py [--rounds 3] [--seconds 2]
 
-GETs that are dropped in the kernel, GETs that are copied, GETs that are copied and verified, and PUTs; curl reads to /dev/null and uploads a
-file from the page cache. One operation at a time on one connection, for all. Objects live in memory (/dev/shm).
+GETs that are dropped in the kernel, the same in ranges of 1 MiB, GETs that are copied, GETs that are copied and verified,
+and PUTs; curl reads to /dev/null and uploads a file from the page cache. One operation at a time on one connection, for all. Objects live in memory (/dev/shm).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ workload:
 _CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 _GET = '{op: get, path: "data/*", weight: 1}'
 _COPIED = f"{_GET}\nread_sink: copy"
+_RANGED = '{op: get, path: "data/*", weight: 1, range: {size: 1MiB}}'
 _VERIFIED = """{op: get, path: new/prepared-00000000.dat, weight: 1, verify: true}
 prepare: {force_overwrite: true, ensure_objects: [{base_uri: new/, count: 1, min_size: 8MiB, max_size: 8MiB}]}
 """
@@ -106,6 +107,7 @@ def main() -> None:
             samples.setdefault("curl GET", []).append(measure_curl(curl_get(port)))
             samples.setdefault("GET, dropped", []).append(measure_ours(port, _GET, options.seconds))
             samples.setdefault("GET, copied", []).append(measure_ours(port, _COPIED, options.seconds))
+            samples.setdefault("GET, ranges", []).append(measure_ours(port, _RANGED, options.seconds))
             samples.setdefault("GET, verified", []).append(measure_ours(port, _VERIFIED, options.seconds))
             samples.setdefault("curl PUT", []).append(measure_curl(curl_put(port, file)))
             empty(bucket / "new")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.plan.advice import give_advice
+from pytest_sai3bench.plan.model import OperationPlan
 from pytest_sai3bench.plan.placement import objects_per_endpoint
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.units import format_count, format_seconds, format_size
@@ -121,7 +122,11 @@ def _stage(stages: Sequence[StagePlan], copies: int) -> list[str]:
         warmup = f" after {format_seconds(first.warmup_s)} of warm-up" if first.warmup_s else ""
         whole = max(sum(operation.weight for operation in first.operations), 1)
         rows = [
-            [f"{operation.op} {operation.path}", f"{operation.weight / whole:.1%}", operation.where]
+            [
+                f"{operation.op} {operation.path}{_divided(operation)}",
+                f"{operation.weight / whole:.1%}",
+                operation.where,
+            ]
             for operation in first.operations
         ]
         rate = (
@@ -134,7 +139,7 @@ def _stage(stages: Sequence[StagePlan], copies: int) -> list[str]:
     for objects in (objects for stage in stages for objects in stage.objects):
         counts[replace(objects, share=0, shares=1)] += objects.own_count
     size_bytes = sum(count * objects.size.expected for objects, count in counts.items())
-    care = f"; {_CARE[first.look, first.create]}" if first.kind == "prepare" else ""
+    care = f"; {_CARE[first.look, first.create]}{_divided(first)}" if first.kind == "prepare" else ""
     rows = [
         [
             f"{objects.folder}{objects.stem}-*.dat",
@@ -165,6 +170,15 @@ def _time(plan: RunPlan) -> str:
     if size_bytes < _USUAL_BYTES_PER_S:
         return text
     return f"{text}; prepare {format_seconds(size_bytes / _USUAL_BYTES_PER_S)} at {format_size(_USUAL_BYTES_PER_S)}/s"
+
+
+def _divided(what: OperationPlan | StagePlan) -> str:
+    """Return how large objects are moved, nothing when it is whole."""
+    if what.multipart:
+        return f", from {format_size(what.multipart.threshold)} on in parts of {format_size(what.multipart.part_size)}"
+    if isinstance(what, OperationPlan) and what.ranges:
+        return f", in ranges of {format_size(what.ranges.size)}"
+    return ""
 
 
 def _size(size: SizePlan) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.errors import Location
-from pytest_sai3bench.plan.model import SizePlan
+from pytest_sai3bench.plan.model import MultipartPlan, RangesPlan, SizePlan
 from pytest_sai3bench.reports.dry_run import dry_run
 from pytest_sai3bench.reports.failure import failure_block
 from pytest_sai3bench.reports.summary import summary
@@ -198,6 +198,20 @@ def test_dry_run_says_what_prepare_does_about_objects(
     alone = replace(plan, workers=(replace(plan.workers[0], stages=(stage,)),))
 
     assert f"\nprepare: 335 objects, 168 MiB; {expected}\n" in dry_run(alone)
+
+
+def test_dry_run_says_how_large_objects_are_moved(plan: RunPlan) -> None:
+    multipart = MultipartPlan(part_size=8 << 20, parallel=4, threshold=16 << 20)
+    prepare, workload, _ = plan.workers[0].stages
+    get, put = workload.operations
+    operations = (replace(get, ranges=RangesPlan(1 << 20, 4)), replace(put, multipart=multipart))
+    stages = (replace(prepare, multipart=multipart), replace(workload, operations=operations))
+
+    text = dry_run(replace(plan, workers=(replace(plan.workers[0], stages=stages),)))
+
+    assert "; those that are missing are written, from 16 MiB on in parts of 8 MiB\n" in text
+    assert "\n  get data/prepared-*, in ranges of 1 MiB " in text
+    assert "\n  put new/, from 16 MiB on in parts of 8 MiB " in text
 
 
 def test_dry_run_shows_sizes_without_and_with_spread(plan: RunPlan) -> None:
