@@ -148,7 +148,9 @@ def _weights(loaded: LoadedSuite, block: Block, endpoints: tuple[Endpoint, ...])
         return weights_of(settings.strategy, settings.weights, [endpoint.uri for endpoint in endpoints])
     except ValueError as error:
         place = block.places.get("weights") or block.places["strategy"]
-        raise SuiteError([Problem(loaded.where(place), dotted(place), str(error))]) from None
+        home = block.places["endpoints"][:-1]
+        whose = "" if place[:-1] == home else f"; the endpoints are those of {dotted(home)}"
+        raise SuiteError([Problem(loaded.where(place), dotted(place), f"{error}{whose}")]) from None
 
 
 def _origin(loaded: LoadedSuite, place: Place) -> Origin:

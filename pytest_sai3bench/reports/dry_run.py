@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -71,23 +71,23 @@ def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
 
 
 def _endpoints(workers: Sequence[WorkerPlan]) -> list[str]:
-    """Return a line for each endpoint: where it is written, and how many objects of prepare go over it."""
-    origins: dict[str, str] = {}
-    objects: dict[str, float] = {}
-    for worker in workers:
-        for endpoint, count in zip(worker.endpoints, objects_per_endpoint(worker), strict=True):
-            origins[endpoint.uri] = str(endpoint.origin)
-            objects[endpoint.uri] = objects.get(endpoint.uri, 0.0) + count
+    """Return a line for each endpoint: where it is written, and what it is given."""
     about = "about " if workers[0].namespace == "shared" else ""
+    origins: dict[str, str] = {}
+    weights: dict[str, float] = {}
+    objects: defaultdict[str, float] = defaultdict(float)
+    for worker in workers:
+        origins.update((endpoint.uri, str(endpoint.origin)) for endpoint in worker.endpoints)
+        weights.update(zip((endpoint.uri for endpoint in worker.endpoints), worker.weights))
+        for endpoint, count in zip(worker.endpoints, objects_per_endpoint(worker), strict=True):
+            objects[endpoint.uri] += count
     widths = [max(map(len, column)) for column in (origins, origins.values())]
-    amounts = (
-        f"{about}{_plural(round(number), 'object')} of prepare" if number else ""
-        for number in objects.values()
-    )
-    return [
-        f"  {uri:{widths[0]}}  {origin:{widths[1]}}  {amount}".rstrip()
-        for (uri, origin), amount in zip(origins.items(), amounts, strict=True)
-    ]
+    lines = []
+    for uri, origin in origins.items():
+        given = [f"weight {weights[uri]:g}"] if uri in weights else []
+        given += [f"{about}{_plural(round(objects[uri]), 'object')} of prepare"] if objects[uri] else []
+        lines.append(f"  {uri:{widths[0]}}  {origin:{widths[1]}}  {', '.join(given)}".rstrip())
+    return lines
 
 
 def _way(host: HostPlan) -> str:

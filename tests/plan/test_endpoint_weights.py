@@ -74,3 +74,19 @@ def test_weights_stand_for_ranges(plan_of: Callable[..., RunPlan]) -> None:
     for weights in ("{'file:///[1-3]/': 2, file:///b/: 1}", "[2, 2, 2, 1]"):
         plan = plan_of(_suite(f"strategy: weighted, weights: {weights}, {endpoints}"))
         assert plan.workers[0].weights == (2.0, 2.0, 2.0, 1.0)
+
+
+def test_weights_that_do_not_fit_the_endpoints_of_an_agent_name_it(
+    problems_of: Callable[..., list[str]],
+) -> None:
+    agents = """distributed:
+  agents:
+    - {address: localhost}
+    - {address: localhost, multi_endpoint: {endpoints: [file:///d/]}}
+"""
+    assert problems_of(_suite(f"strategy: weighted, weights: [1, 2], {_TWO}", agents)) == [
+        (
+            "s.yaml:1: multi_endpoint.weights: 2 weights for 1 endpoints: expected one for each, in their order; the "
+            "endpoints are those of distributed.agents[1].multi_endpoint"
+        )
+    ]

@@ -283,12 +283,12 @@ def test_dry_run_spreads_objects_by_weight(plan: RunPlan) -> None:
 
     assert dry_run(replace(plan, workers=(worker,))).splitlines()[3:5] == [
         (
-            "  s3://10.0.0.1:9000/bench/  suites/three.yaml:6 (multi_endpoint.endpoints[0])  about 750 objects of "
-            "prepare"
+            "  s3://10.0.0.1:9000/bench/  suites/three.yaml:6 (multi_endpoint.endpoints[0])  weight 3, about 750 objects "
+            "of prepare"
         ),
         (
-            "  s3://10.0.0.2:9000/bench/  suites/three.yaml:7 (multi_endpoint.endpoints[1])  about 250 objects of "
-            "prepare"
+            "  s3://10.0.0.2:9000/bench/  suites/three.yaml:7 (multi_endpoint.endpoints[1])  weight 1, about 250 objects "
+            "of prepare"
         ),
     ]
 
