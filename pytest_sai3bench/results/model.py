@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.results.latency import Latency
@@ -215,15 +216,32 @@ class PhaseResult:
         """
         wanted = None if ops is None else frozenset(ops)
         other = "whole" if requests or (requests is None and endpoint is not None) else "part"
-        return total(
-            tally
-            for key, tally in self.series.items()
-            if key.role != other
-            and (wanted is None or key.op in wanted)
-            and (endpoint is None or key.endpoint == endpoint)
-            and (agent is None or key.agent == agent)
-            and (bucket is None or key.bucket == bucket)
-        )
+        criteria = (wanted, endpoint, agent, bucket, other)
+        known = self._sums.get(criteria)
+        if known is None:
+            # All rules and reports on endpoints ask for the same sums, and each is one of many series.
+            series = self.series.items() if endpoint is None else self._by_endpoint.get(endpoint, ())
+            known = self._sums[criteria] = total(
+                tally
+                for key, tally in series
+                if key.role != other
+                and (wanted is None or key.op in wanted)
+                and (agent is None or key.agent == agent)
+                and (bucket is None or key.bucket == bucket)
+            )
+        return known
+
+    @cached_property
+    def _sums(self) -> dict[tuple[object, ...], Tally]:
+        """Sums that were asked for."""
+        return {}
+
+    @cached_property
+    def _by_endpoint(self) -> dict[str, list[tuple[SeriesKey, Tally]]]:
+        groups: dict[str, list[tuple[SeriesKey, Tally]]] = {}
+        for key, tally in self.series.items():
+            groups.setdefault(key.endpoint, []).append((key, tally))
+        return groups
 
     def of_agent(self, agent: str) -> PhaseResult:
         """Return what one agent did. The list of ``endpoints`` stays that of the whole, and so do their numbers."""
