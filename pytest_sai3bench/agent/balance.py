@@ -231,6 +231,8 @@ _STRATEGIES: dict[str, Callable[[_Setting], Balancer]] = {
     "least_latency": least_latency,
     PLACED: placed,
 }
+# What leaves no choice: the endpoint follows from the task.
+BOUND = frozenset({"sticky", PLACED})
 # What threads may share as it is: each step of these is one call that nobody gets between, or harmless.
 _FREE = frozenset({"round_robin", "random", "sticky", PLACED})
 

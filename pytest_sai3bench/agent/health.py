@@ -295,9 +295,14 @@ class Health:
         # If nothing is heard of it, another one follows.
         state.tried_ns, state.until_ns = now_ns, now_ns + self.rules.eject_ns
         self._balancer.choose_among([endpoint])
-        self._balancer.acquire(task)
+        taken = self._balancer.acquire(task)
         if self._in_use:
             self._balancer.choose_among(self._in_use)
+        if taken != endpoint:
+            # All of its connections are busy with what is stuck there.
+            state.tried_ns = 0
+            self._apply()
+            return NOWHERE
         self._apply()
         return endpoint
 

@@ -39,7 +39,7 @@ _BUFFER_BYTES = 256 << 10
 _CHORE_NS = 50_000_000
 _EVENTS = 256
 # After a stop: how long requests in flight may take to end, and after that the removal of what they left.
-_DRAIN_NS = _ABORT_NS = 1_000_000_000
+DRAIN_NS = ABORT_NS = 1_000_000_000
 
 
 class HttpLoop:
@@ -58,7 +58,7 @@ class HttpLoop:
         drops: bool = True,
     ) -> None:
         self._endpoints = len(requests)
-        self._lanes = lanes
+        self._lanes = self._connects = lanes
         self._transfers = Transfers(self._endpoints)
         self._ready = self._transfers.ready
         self._outgoing = Outgoing(requests, pool, self._transfers)
@@ -83,7 +83,7 @@ class HttpLoop:
         Failures are left to the operations that need the connection: there they are counted.
         """
         self._connections.note_kept()
-        self._connections.connect_share(self._lanes)
+        self._connections.connect_share(self._connects)
         give_up = monotonic_ns() + self._connect_timeout_ns
         while (opening := self._connections.opening()) and monotonic_ns() < give_up:
             for fd, _ in self._poller.poll(0.05, _EVENTS):
@@ -231,6 +231,8 @@ class HttpLoop:
         if endpoint < 0:
             if connection is not None:
                 self._rest(connection)
+            if endpoint < LEFT_OUT:
+                self._line_up(endpoint, task, attempt, due)
             return
         if connection is None or connection.endpoint != endpoint:
             if connection is not None:
@@ -252,6 +254,10 @@ class HttpLoop:
             connection.began_ns = monotonic_ns()
         else:
             self._request(connection)
+
+    def _line_up(self, queue: int, task: Task, attempt: int, due: int) -> None:
+        """Let a lane wait for a connection; only a bound on these makes a balancer say so."""
+        raise NotImplementedError
 
     def _request(self, connection: Connection) -> None:
         """Send the request of the connection's task."""
@@ -542,18 +548,18 @@ class HttpLoop:
             self._forget_waiting()
         self._look(now)
         ejected, patience_ns = self._health.ejected(), self._health.rules.suspect_ns
-        overdue_ns = now - self._stop_ns - _DRAIN_NS if self._stop_ns else 0
+        overdue_ns = now - self._stop_ns - DRAIN_NS if self._stop_ns else 0
         if self._stop_ns or self._health.gave_up:
             # What has begun is waited for, but a large object may be far from its end.
             self._cut_off += self._transfers.give_up(begun=overdue_ns > 0)
-        if overdue_ns > _ABORT_NS:
+        if overdue_ns > ABORT_NS:
             self._transfers.abandon()
         for connection in list(self._by_fd.values()):
             task = connection.task
             if task is None:
                 continue
             age_ns = now - connection.began_ns
-            if overdue_ns > (_ABORT_NS if task[0] == ABORT else 0):
+            if overdue_ns > (ABORT_NS if task[0] == ABORT else 0):
                 self._drop(connection)
                 self._release(connection.endpoint, FAILED)
                 self._busy -= 1

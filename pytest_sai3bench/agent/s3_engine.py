@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .connection import MSG_TRUNC
+from .crowding import BoundedLoop, LoggedBoundedLoop
 from .http_loop import HttpLoop
 from .logged_loop import LoggedLoop
 from .payload import make_pool
@@ -130,8 +131,14 @@ class S3Engine:
     def open(self) -> None:
         """See `Engine.open`."""
         if self._loop is None:
-            loop = LoggedLoop if self._plan["op_log_bytes"] else HttpLoop
-            self._loop = loop(
+            most, logged = self._plan["connections"], bool(self._plan["op_log_bytes"])
+            options: dict[str, Any] = {"most_connections": most} if most else {}
+            make = (
+                (LoggedBoundedLoop if logged else BoundedLoop)
+                if most
+                else (LoggedLoop if logged else HttpLoop)
+            )
+            self._loop = make(
                 self._requests,
                 self._addresses,
                 lanes=self._plan["lanes"],
@@ -140,6 +147,7 @@ class S3Engine:
                 request_timeout_s=self._plan["request_timeout_s"],
                 tls=self._tls,
                 drops=self._drops,
+                **options,
             )
         self._loop.open()
 

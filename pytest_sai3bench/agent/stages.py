@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .balance import PLACED, make_balancer
 from .boto3_engine import Boto3Engine
+from .crowding import bounded
 from .engine import Load
 from .file_engine import FileEngine
 from .health import Health, make_rules
@@ -164,14 +165,17 @@ class Worker:
         end_ns = measured_ns + int(stage["duration_s"] * 1e9) if workload else NEVER_NS
         self._window = window = Window(start_ns, measured_ns, end_ns, self.plan["interval_ns"])
         endpoints = len(self.plan["endpoints"])
+        strategy = PLACED if self._placement.decides(stage["kind"]) else self.plan["strategy"]
         balancer = make_balancer(
-            PLACED if self._placement.decides(stage["kind"]) else self.plan["strategy"],
+            strategy,
             endpoints,
             self.plan["worker"],
             threads=self.engine.threads,
             weights=self.plan["weights"],
             seed=self.plan["seed"],
         )
+        if self.plan["connections"] and not self.engine.threads:
+            balancer = bounded(balancer, strategy, endpoints, self.plan["connections"])
         health = Health(
             make_rules(self.plan["endpoint_rules"]),
             balancer,

@@ -92,6 +92,7 @@ def build_plan(
                     weights=chosen.weights,
                     endpoint_rules=_endpoint_rules(chosen.settings),
                     namespace=suite.namespace,
+                    connections=chosen.settings.connections_per_endpoint or 0,
                     lanes=lanes,
                     page_cache_mode=suite.page_cache_mode or "",
                     read_sink=suite.read_sink,

@@ -366,6 +366,8 @@ class WorkerPlan:
     ``namespace`` says which objects the endpoints show. ``sharers`` has for each endpoint which of the workers that drive
     it this one is, counted from 0, and how many they are; empty when all workers drive all endpoints.
 
+    ``connections`` is how many a worker may have to each of its endpoints, 0 when nothing bounds them.
+
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
     ``page_cache_mode`` is the hint for reads of files, empty for none; ``read_sink`` says what becomes of bodies of gets
     over HTTP, ``engine`` what makes the load on ``s3``. ``env`` holds variables of the agent's environment, which may be
@@ -390,6 +392,7 @@ class WorkerPlan:
     endpoint_rules: EndpointRules = EndpointRules()
     namespace: Literal["shared", "independent", "replicated"] = "shared"
     sharers: tuple[tuple[int, int], ...] = ()
+    connections: int = 0
     connect_timeout_s: float = 10.0
     request_timeout_s: float = 120.0
     data_seed: int = 0
@@ -427,6 +430,7 @@ class WorkerPlan:
                 list(pair) for pair in self.sharers or [(self.worker, self.workers)] * len(self.endpoints)
             ],
             "processes": self.processes,
+            "connections": self.connections,
             "lanes": self.lanes,
             "seed": self.seed,
             "stages": [stage.to_wire() for stage in self.stages],

@@ -32,6 +32,14 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
                 f"{worker.agent} has {worker.processes} instead of {processes} processes: "
                 "each keeps at least one operation going; raise concurrency"
             )
+        room = worker.connections * len(worker.endpoints)
+        if room and (worker.endpoints[0].scheme != "s3" or worker.engine == "boto3"):
+            yield f"connections_per_endpoint has no effect on {worker.agent}: it is for S3 and the default engine"
+        elif 0 < room < worker.lanes:
+            yield (
+                f"{worker.agent} may open {room} connections for {worker.lanes} operations at a time in each worker: "
+                "the others wait; raise connections_per_endpoint"
+            )
     if plan.tls is not None and not plan.tls.verify:
         yield "certificates of servers are not verified (tls.verify: false): anyone could answer in their place"
     if any(worker.engine == "boto3" for worker in plan.workers):

@@ -99,7 +99,14 @@ class MultiEndpoint(Section):
             "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
         ),
     )
-
+    connections_per_endpoint: PositiveCount | None = Field(
+        default=None,
+        description=(
+            "the most connections that a worker opens to each endpoint. "
+            "An endpoint whose connections are all busy is passed over, and where another one will not do, or none has a "
+            "free one, the operation waits. For S3; no bound by default. sai3-bench has no such key."
+        ),
+    )
     endpoint_failure: EndpointFailure = Field(
         default="fail",
         description=(

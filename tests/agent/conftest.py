@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from urllib.parse import unquote
 import pytest
 
 from pytest_sai3bench.agent.balance import Balancer, make_balancer
+from pytest_sai3bench.agent.crowding import BoundedLoop, LoggedBoundedLoop, bounded
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.health import Health, make_rules
 from pytest_sai3bench.agent.http_loop import HttpLoop
@@ -404,10 +406,13 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             duration_ns: int = NEVER_NS,
             endpoint_rules: model.EndpointRules = PATIENT,
             op_log: OpLog | None = None,
+            connections: int = 0,
         ) -> LoopRun:
             places = list(addresses)
             if loop is None:
-                loop = make_loop(places, lanes=lanes, request_timeout_s=request_timeout_s)
+                loop = make_loop(
+                    places, lanes=lanes, request_timeout_s=request_timeout_s, connections=connections
+                )
                 closing.callback(loop.close)
             loop.open()
             began_ns = monotonic_ns()
@@ -415,10 +420,13 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             # Without pauses, unless a test is about them.
             rules = errors or model.ErrorPolicy(max_total_errors=1 << 30, error_rate_threshold=1e9)
             balancer, in_flight = make_balancer(strategy, len(places), 0, threads=False), Counter[int]()
+            if connections:
+                balancer = bounded(balancer, strategy, len(places), connections)
 
             def acquire(task: Task) -> int:
                 endpoint = balancer.acquire(task)
-                in_flight[endpoint] += 1
+                if endpoint >= 0:
+                    in_flight[endpoint] += 1
                 return endpoint
 
             def release(endpoint: int, latency_ns: int) -> None:
@@ -453,13 +461,17 @@ def make_loop(
     tls: TlsClient | None = None,
     drops: bool = True,
     logged: bool = False,
+    connections: int = 0,
 ) -> HttpLoop:
     """Return an event loop over the bucket ``bench`` at each address."""
     requests = [
         S3Requests({"host": host, "port": port, "bucket": "bench", "prefix": ""}, KEYS)
         for host, port in addresses
     ]
-    return (LoggedLoop if logged else HttpLoop)(
+    make: Any = LoggedLoop if logged else HttpLoop
+    if connections:
+        make = partial(LoggedBoundedLoop if logged else BoundedLoop, most_connections=connections)
+    loop: HttpLoop = make(
         requests,
         [(socket.AF_INET, address) for address in addresses],
         lanes=lanes,
@@ -469,6 +481,7 @@ def make_loop(
         tls=tls,
         drops=drops,
     )
+    return loop
 
 
 @pytest.fixture(name="make_loop")

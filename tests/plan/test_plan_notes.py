@@ -97,3 +97,31 @@ def test_the_embedded_server_beside_another_is_refused(problems_of: Callable[...
             "different keys"
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("uris", "more", "note"),
+    [
+        (
+            "s3://h1:9000/bucket/, s3://h2:9000/bucket/",
+            "concurrency: 18\n",
+            (
+                "local may open 8 connections for 18 operations at a time in each worker: "
+                "the others wait; raise connections_per_endpoint"
+            ),
+        ),
+        ("s3://h1:9000/bucket/, s3://h2:9000/bucket/", "concurrency: 8\n", ""),
+        (
+            "file:///a/, file:///b/",
+            "",
+            "connections_per_endpoint has no effect on local: it is for S3 and the default engine",
+        ),
+    ],
+)
+def test_bounds_on_connections_that_slow_or_do_nothing_are_noted(
+    plan_of: Callable[..., RunPlan], uris: str, more: str, note: str
+) -> None:
+    block = f"multi_endpoint: {{connections_per_endpoint: 4, endpoints: [{uris}]}}\n"
+    plan = plan_of(f"{more}{block}workload: [{{op: put, weight: 1, object_size: 1}}]\n")
+    assert plan.notes == ((note,) if note else ())
+    assert plan.workers[0].to_wire()["connections"] == 4

@@ -180,6 +180,10 @@ VALUES = [
         "multi_endpoint.strategy: unknown strategy 'round-robin', did you mean 'round_robin'? expected one of round_robin, least_connections, random, weighted, sticky, least_latency",
     ),
     (
+        "multi_endpoint: {endpoints: [file:///a/], connections_per_endpoint: 0}",
+        "multi_endpoint.connections_per_endpoint: too small: expected at least 1",
+    ),
+    (
         "namespace: share",
         "namespace: unknown namespace 'share', did you mean 'shared'? expected one of shared, independent, replicated",
     ),
