@@ -154,13 +154,19 @@ class Health:
                 )
 
     def pause(self, endpoint: int, now_ns: int, until_ns: int, reason: str) -> bool:
-        """Leave an endpoint out until an instant because it fails too often; False when it is left out anyway."""
+        """Leave an endpoint out until an instant because it fails too often; False when it is left out anyway.
+
+        Where failing endpoints are ejected this one is, too.
+        """
         state = self._states[endpoint]
         with self.lock:
             if state.out and not (state.out == PAUSED and state.until_ns <= now_ns):
                 return False
             tried = state.out or state.tried_ns
-            self._leave_out(endpoint, PAUSED, now_ns, reason, until_ns)
+            if self.rules.failure == "eject":
+                self._leave_out(endpoint, EJECTED, now_ns, reason)
+            else:
+                self._leave_out(endpoint, PAUSED, now_ns, reason, until_ns)
             if tried:
                 self.outages.fail_again(endpoint)
             return True
@@ -292,8 +298,8 @@ class Health:
     def _try_again(self, task: Task, endpoint: int, now_ns: int) -> int:
         """Send a single operation to an endpoint that is left out."""
         state = self._states[endpoint]
-        # If nothing is heard of it, another one follows.
-        state.tried_ns, state.until_ns = now_ns, now_ns + self.rules.eject_ns
+        # If nothing is heard of it, another one follows; where endpoints are ejected, it has been given up before.
+        state.tried_ns, state.until_ns = now_ns, now_ns + self.rules.eject_ns + 2 * self.rules.suspect_ns
         self._balancer.choose_among([endpoint])
         taken = self._balancer.acquire(task)
         if self._in_use:

@@ -583,6 +583,8 @@ class HttpLoop:
     def _look(self, now: int) -> None:
         """See how the endpoints are; what is stuck at a silent one holds no lane, so that the others keep their load."""
         connections, health = self._connections, self._health
+        if self._endpoints == 1 and not health.trouble:
+            return
         health.look(now, connections.oldest_ns(), connections.moved)
         stuck = connections.stuck(health.silent(), now - health.rules.suspect_ns) if health.trouble else 0
         change = stuck - self._lent

@@ -277,6 +277,24 @@ def test_a_pause_of_one_endpoint_leaves_the_others_and_ends_by_itself() -> None:
     assert not ends.health.trouble
 
 
+def test_a_burst_of_errors_ejects_where_failing_endpoints_are_ejected() -> None:
+    ends = Endpoints(2)
+    assert ends.health.pause(1, 0, 99 * S, "many")
+    assert ends.outages() == [(1, "ejected", "many", 0, -1, 0)]
+    ends.now = 10 * S
+    assert ends.routes(3) == [1, 0, 0]
+
+
+def test_an_attempt_of_which_nothing_is_heard_is_followed_by_another_one() -> None:
+    ends = Endpoints(2, "continue")
+    ends.oldest = [1, 0]
+    ends.after(2).look_twice()
+    assert ends.after(10).routes(2) == [0, 1]
+    # It has `suspect_after` to answer, and then it is as long as before.
+    assert set(ends.after(11.9).routes(4)) == {1}
+    assert ends.after(0.1).routes(2) == [0, 1]
+
+
 def test_lanes_wait_for_the_end_of_the_pause_when_nothing_else_is_in_use() -> None:
     ends = Endpoints(2, "fail")
     ends.health.pause(0, 0, 5 * S, "many")
