@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]
 
 _CHECK_S = 0.05
+# A lane that waits longer tells what it has counted before.
+_LONG_NS = 50_000_000
 # After a stop, lanes that hang in a system call are left behind.
 _GRACE_NS = 1_000_000_000
 
@@ -311,6 +313,9 @@ class Lane(threading.Thread):
     def _sleep_until(self, until_ns: int) -> int:
         """Sleep, but not beyond the end or a stop; return the time then."""
         self.began_ns = 0
-        until_ns = min(until_ns, self._load.window.end_ns)
-        self._stop_event.wait(max(0, until_ns - monotonic_ns()) / 1e9)
+        wait_ns = max(0, min(until_ns, self._load.window.end_ns) - monotonic_ns())
+        if wait_ns > _LONG_NS:
+            # What it keeps meanwhile nobody would know.
+            self._recorder.flush()
+        self._stop_event.wait(wait_ns / 1e9)
         return monotonic_ns()

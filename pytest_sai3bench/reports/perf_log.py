@@ -137,7 +137,11 @@ def endpoint_columns(number: int | str, uri: str) -> list[Column[Row]]:
         return row.tally(endpoint=uri)
 
     return [
-        Column(f"ep{number}_ops", "operations completed there", lambda row: str(_ops(tally(row)))),
+        Column(
+            f"ep{number}_ops",
+            "operations completed there, or requests of those that take several",
+            lambda row: str(_ops(tally(row))),
+        ),
         Column(
             f"ep{number}_mibps",
             "their MiB per second",

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_sai3bench.errors import AgentLostError
 from pytest_sai3bench.fleet.intervals import Intervals
+from pytest_sai3bench.fleet.observer import Observer
 from pytest_sai3bench.fleet.run import Run
 from pytest_sai3bench.results.model import total
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_sai3bench.fleet.members import Member
-    from pytest_sai3bench.plan.model import RunPlan, StageKind
+    from pytest_sai3bench.plan.model import RunPlan, StageKind, WorkerPlan
     from pytest_sai3bench.results.model import PhaseResult, Tally
     from pytest_sai3bench.results.timeline import Interval
 
@@ -44,10 +45,12 @@ _SUITE = """
 
 
 class _Recorded:
-    def __init__(self, plan: RunPlan) -> None:
+    def __init__(self, plan: RunPlan, *others: Observer) -> None:
         self.intervals: dict[str, list[Interval]] = {}
         self.began_at: dict[str, float] = {}
-        self.run = Run(plan, None, run_id="run-1", started_at=0, observers=[Intervals(plan, self._take)])
+        self.run = Run(
+            plan, None, run_id="run-1", started_at=0, observers=[*others, Intervals(plan, self._take)]
+        )
 
     def _take(self, phase: StageKind, began_at: float, interval: Interval) -> None:
         self.intervals.setdefault(phase, []).append(interval)
@@ -120,6 +123,40 @@ def test_hosts_of_agents_are_looked_at(record: Callable[[str], _Recorded], store
     assert sorted(last.cpu) == ["a", "b"]
     for cpu in last.cpu.values():
         assert 0 < cpu.user + cpu.system + cpu.iowait <= 1
+
+
+class _Settled(Observer):
+    def __init__(self) -> None:
+        self.heard: list[int | None] = []
+
+    def settled(self, worker: WorkerPlan, interval: int | None) -> None:
+        self.heard.append(interval)
+
+
+def test_lanes_that_wait_for_a_slow_rate_do_not_hold_up_the_intervals(
+    plan_of: Callable[[str], RunPlan], store: Path
+) -> None:
+    settled = _Settled()
+    plan = plan_of(
+        """
+        target: file://{tmp}/m1/
+        duration: 4s
+        concurrency: 16
+        perf_log: {interval: 500ms}
+        io_rate: {iops: 2, distribution: deterministic}
+        workload: [{op: put, weight: 1, object_size: 1}]
+        """
+    )
+    run = _Recorded(plan, settled).run
+    try:
+        run.prepare()
+        run.work()
+    finally:
+        run.clean_up()
+
+    # A lane has its turn every eight seconds: what it had counted in the first second was told long before the end.
+    assert [each for each in settled.heard if each is not None and 3 <= each <= 5] != []
+    assert settled.heard[-1] is None
 
 
 def test_what_a_killed_agent_had_told_is_in_the_intervals(
