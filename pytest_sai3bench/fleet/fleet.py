@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pytest_sai3bench.fleet.observer import Observer
+    from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan
 
 _HELLO_S = 30.0
@@ -32,6 +33,7 @@ class Fleet:
 
     ``credentials`` are the fields of `agent.sigv4.Credentials`, or None for anonymous access; ``tls`` those of
     `agent.tls.TlsSettings`, or None where no endpoint needs it. ``observers`` hear how a stage goes, but for its end.
+    ``pool`` keeps the hosts for another run.
     """
 
     def __init__(
@@ -40,12 +42,13 @@ class Fleet:
         credentials: Mapping[str, str | None] | None,
         tls: Mapping[str, Any] | None = None,
         observers: Sequence[Observer] = (),
+        pool: HostPool | None = None,
     ) -> None:
         self._plan = plan
         self._credentials = credentials
         self._tls = tls
         self._observers = observers
-        self._members = Members(observers)
+        self._members = Members(observers, pool)
         self._started = False
         self.notes: tuple[str, ...] = ()
 

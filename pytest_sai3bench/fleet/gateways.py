@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 import queue
 import shlex
 import signal
 import threading
 from contextlib import contextmanager, suppress
-from functools import partial
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import execnet
@@ -18,35 +15,36 @@ import execnet
 from pytest_sai3bench.errors import AgentStartError
 from pytest_sai3bench.fleet import bootstrap, keeper
 from pytest_sai3bench.fleet.host_causes import HostUnusable
-from pytest_sai3bench.fleet.hosts import Host
 from pytest_sai3bench.fleet.shipping import agent_zip
-from pytest_sai3bench.fleet.ssh import SocketFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from pytest_sai3bench.plan.model import HostPlan, WorkerPlan
+    from pytest_sai3bench.fleet.hosts import Host
+    from pytest_sai3bench.plan.model import WorkerPlan
+
+    Deliver = Callable[[tuple[str, str | None]], None]
+    """Called with (key, text), and (key, None) at a process's end.
+
+    It runs in execnet's threads: it may do no more than put into a queue.
+    """
 
 # How long a process may take to end when asked to, before it is killed; and how long all that may take.
 _TERMINATE_S = 1.0
 _TERMINATE_AT_ONCE_S = 0.2
-_TERMINATED_S = 5.0
+TERMINATED_S = 5.0
 # From the end of a process to the reason of it.
 _REASON_S = 1.0
 # From the end of an agent to that of its host's connection, when both have one cause.
 _NEWS_S = 0.5
-# A jump host, and sshd itself, takes ten logins at one time, then it begins to refuse some.
-_LOGINS_AT_A_TIME = 8
-# How long the agents of a host may take to start when it is reached: all of them, and each.
-_START_S = 20.0
-_START_EACH_S = 2.0
-_ABANDON_S = 3.0
+# How long a host that is reached may take for its first process.
+START_S = 20.0
 
 
 class Gateway:
     """One agent process; ``host`` is None for those that are children of this process."""
 
-    def __init__(self, channel: Any, host: _Remote | None = None) -> None:
+    def __init__(self, channel: Any, host: Remote | None = None) -> None:
         self._channel = channel
         self._host = host
 
@@ -70,127 +68,17 @@ class Gateway:
         return self._host.farewell() if self._host else ""
 
 
-class Gateways:
-    """All agent processes of a fleet; ``deliver`` is called with (key, text), and (key, None) at a process's end.
+class ThisHost:
+    """The agents that are children of this process."""
 
-    ``deliver`` runs in execnet's threads: it may do no more than put into a queue.
-    """
-
-    def __init__(self, deliver: Callable[[tuple[str, str | None]], None]) -> None:
-        self._deliver = deliver
+    def __init__(self) -> None:
         self._group = execnet.Group(execmodel="thread")
-        self._folder: SocketFolder | None = None
-        self._hosts: list[_Remote] = []
-        self._openers: list[threading.Thread] = []
-        self._abandoned = False
 
-    def open(self, plans: Mapping[str, WorkerPlan]) -> dict[str, Gateway]:
-        """Start the agents' processes, all hosts at once, and send them the agent.
-
-        Raises `AgentStartError` with every host that cannot be used.
-        """
-        by_host: dict[HostPlan, dict[str, WorkerPlan]] = {}
-        for key, plan in plans.items():
-            if not plan.host.is_here:
-                by_host.setdefault(plan.host, {})[key] = plan
-        here = {key: plan for key, plan in plans.items() if plan.host.is_here}
-        outcomes: queue.SimpleQueue[tuple[_Remote, dict[str, Gateway] | Exception]] = queue.SimpleQueue()
-        if by_host:
-            self._folder = SocketFolder()
-            hosts = [
-                Host(host, workers, f"host-{number}", self._folder.path)
-                for number, (host, workers) in enumerate(by_host.items(), start=1)
-            ]
-            self._hosts = [_Remote(host, self._deliver) for host in hosts]
-            self._begin_opening(outcomes)
-        opened: dict[str, Gateway] = {}
-        failures: dict[str, str] = {}
-        for key, plan in here.items():
-            try:
-                opened[key] = self._open_here(key, plan)
-            except AgentStartError as error:
-                failures[key] = str(error)
-        waiting = dict.fromkeys(self._hosts)
-        deadline = monotonic() + self._limit_s()
-        while waiting:
-            try:
-                host, outcome = outcomes.get(timeout=max(0.0, deadline - monotonic()))
-            except queue.Empty:
-                late = HostUnusable(
-                    "agent-timeout", f"its agents did not start within {self._limit_s():.0f} s"
-                )
-                failures |= {host.host.name: host.host.describe(late) for host in waiting}
-                break
-            del waiting[host]
-            if isinstance(outcome, HostUnusable):
-                failures[host.host.name] = host.host.describe(outcome)
-            elif isinstance(outcome, Exception):
-                raise outcome
-            else:
-                opened |= outcome
-        if failures:
-            order = [*here, *(host.host.name for host in self._hosts)]
-            raise AgentStartError("\n".join(failures[name] for name in order if name in failures))
-        return opened
-
-    def begun(self) -> None:
-        """Tell all hosts that their agents have begun."""
-        for host in self._hosts:
-            host.send("begun")
-
-    def beat(self) -> None:
-        """Tell all hosts that this one is there."""
-        for host in self._hosts:
-            host.host.beat()
-            host.send("alive")
-
-    def close(self, *, at_once: bool) -> None:
-        """End all processes, ``at_once`` with less patience; bounded, whatever they do."""
-        if any(opener.is_alive() for opener in self._openers):
-            # They are in the middle of something that ends with the connection.
-            self._abandoned = True
-            for host in self._hosts:
-                if not host.is_open:
-                    host.host.close(at_once=True)
-            deadline = monotonic() + _ABANDON_S
-            for opener in self._openers:
-                opener.join(max(0.0, deadline - monotonic()))
-        grace_s = _TERMINATE_AT_ONCE_S if at_once else _TERMINATE_S
-        groups = [self._group, *(host.group for host in self._hosts)]
-        _at_one_time([partial(_terminate, group, grace_s) for group in groups])
-        _at_one_time([partial(host.host.close, at_once=at_once) for host in self._hosts])
-        if self._folder is not None:
-            self._folder.remove()
-
-    def _limit_s(self) -> float:
-        rounds = math.ceil(len(self._hosts) / _LOGINS_AT_A_TIME)
-        return rounds * max((host.limit_s for host in self._hosts), default=0.0)
-
-    def _begin_opening(
-        self, outcomes: queue.SimpleQueue[tuple[_Remote, dict[str, Gateway] | Exception]]
-    ) -> None:
-        waiting: queue.SimpleQueue[_Remote] = queue.SimpleQueue()
-        for host in self._hosts:
-            waiting.put(host)
-
-        def work() -> None:
-            while not self._abandoned:
-                try:
-                    host = waiting.get_nowait()
-                except queue.Empty:
-                    return
-                outcomes.put((host, _outcome(host)))
-
-        # What the threads start has to outlive Ctrl-C, too; they take over what is held back.
-        with _interrupts_held_back():
-            for _ in range(min(_LOGINS_AT_A_TIME, len(self._hosts))):
-                self._openers.append(threading.Thread(target=work, daemon=True))
-                self._openers[-1].start()
-
-    def _open_here(self, key: str, plan: WorkerPlan) -> Gateway:
+    def start(self, key: str, plan: WorkerPlan, deliver: Deliver) -> Gateway:
+        """Start one agent; raises `AgentStartError`."""
         try:
             # Ctrl-C reaches the whole process group; agents have to outlive it to stop in order.
-            with _interrupts_held_back():
+            with interrupts_held_back():
                 gateway = self._group.makegateway(f"popen//id={key}")
             channel = _send_agent(gateway, plan, "")
             channel.send(agent_zip())
@@ -200,69 +88,111 @@ class Gateways:
                 f"agent {key}: no process could be started on this host: {cause}",
                 remedy="Check that the Python that runs pytest can start another one.",
             ) from error
-        return _connect(channel, key, self._deliver)
+        return _connect(channel, key, deliver)
+
+    def close(self, *, at_once: bool) -> None:
+        """End all agents, ``at_once`` with less patience; may be called again."""
+        _terminate(self._group, at_once=at_once)
 
 
-class _Remote:
-    """A host with its first gateway, through which those of its agents are started."""
+class Remote:
+    """A host with its first gateway, in which `keeper` runs, and through which those of its agents are started."""
 
-    def __init__(self, host: Host, deliver: Callable[[tuple[str, str | None]], None]) -> None:
-        # Of its own: what happens to this host is no hindrance to the end of another.
-        self.group = execnet.Group(execmodel="thread")
+    def __init__(self, host: Host) -> None:
         self.host = host
-        self.is_open = False
-        self._deliver = deliver
+        # Of its own: what happens to this host is no hindrance to the end of another.
+        self._group = execnet.Group(execmodel="thread")
+        self._agents: list[Any] = []
         self._channel: Any = None
+        self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
 
     @property
-    def limit_s(self) -> float:
-        return self.host.limit_s + _START_S + _START_EACH_S * len(self.host.workers)
+    def is_usable(self) -> bool:
+        """True when it is connected."""
+        return self._channel is not None and not self._ended.is_set() and not self.host.farewell()
 
-    def open(self) -> dict[str, Gateway]:
-        """Reach the host and start its agents; raises `HostUnusable`."""
-        self.host.connect()
+    def start(self, workers: Mapping[str, WorkerPlan], deliver: Deliver) -> dict[str, Gateway]:
+        """Reach the host, unless that is done, and start agents; raises `HostUnusable`."""
+        if self._channel is None:
+            self.host.connect()
         try:
-            gateway = self.group.makegateway(self.host.spec)
-            channel = gateway.remote_exec(keeper)
-            channel.send(agent_zip())
-            kept = json.loads(channel.receive(_START_S))
-            channel.setcallback(lambda _text: self._ended.set(), endmarker=None)
-            self._channel = channel
+            if self._channel is None:
+                self._connect()
+            kept = json.loads(self._ask("agent", START_S))
             opened = {}
-            for key, plan in self.host.workers.items():
+            for key, plan in workers.items():
                 spec = f"popen//via={self.host.name}//python={shlex.join(kept['python'])}//id={key}"
-                started = _send_agent(self.group.makegateway(spec), plan, kept["zip"])
-                opened[key] = _connect(started, key, self._deliver, self)
+                self._agents.append(self._group.makegateway(spec))
+                channel = _send_agent(self._agents[-1], plan, kept["zip"])
+                opened[key] = _connect(channel, key, deliver, self)
         except execnet.RemoteError as error:
             raise HostUnusable("agent-failed", str(error.formatted).strip().rpartition("\n")[2]) from error
-        except execnet.TimeoutError as error:
+        except queue.Empty as error:
             raise HostUnusable(
-                "agent-timeout", f"it did not take the agent within {_START_S:.0f} s"
+                "agent-timeout", f"it did not take the agent within {START_S:.0f} s"
             ) from error
         except (OSError, EOFError, AssertionError, execnet.HostNotFound) as error:
             words = self.host.farewell() or "its Python ended before the agents began"
             raise HostUnusable("agent-failed", words) from error
-        self.is_open = True
         return opened
 
     def send(self, text: str) -> None:
+        """Tell the keeper something."""
         if self._channel is not None:
             # The end of a host shows in that of its agents.
             with suppress(OSError):
                 self._channel.send(text)
 
+    def beat(self) -> None:
+        """Tell the host that this one is there."""
+        self.host.beat()
+        self.send("alive")
+
     def farewell(self) -> str:
+        """Return how the connection ended, empty as long as it stands."""
         if not self._ended.wait(_NEWS_S):
             return ""
         return self.host.farewell() or f"the connection to {self.host.plan.title} is gone"
 
+    def end_agents(self) -> bool:
+        """Let the agents end, those that do not by force; returns False when the host is not to be used any more."""
+        agents, self._agents = self._agents, []
+        # What they are told goes through the host, which may not answer.
+        ending = threading.Thread(target=lambda: [agent.exit() for agent in agents], daemon=True)
+        ending.start()
+        ending.join(TERMINATED_S)
+        if ending.is_alive() or not self.is_usable:
+            return False
+        try:
+            return self._ask("end", TERMINATED_S + TERMINATED_S) == "ended"
+        except (OSError, EOFError, execnet.RemoteError, queue.Empty):
+            return False
 
-def _outcome(host: _Remote) -> dict[str, Gateway] | Exception:
-    try:
-        return host.open()
-    except Exception as error:  # noqa: BLE001 - it is raised where the outcome is waited for
-        return error
+    def close(self, *, at_once: bool) -> None:
+        """End all that runs there, and the connection; may be called again."""
+        _terminate(self._group, at_once=at_once)
+        self.host.close(at_once=at_once)
+
+    def _connect(self) -> None:
+        channel = self._group.makegateway(self.host.spec).remote_exec(keeper)
+        channel.send(agent_zip())
+        channel.setcallback(self._hear, endmarker=None)
+        self._channel = channel
+
+    def _hear(self, text: str | None) -> None:
+        if text is None:
+            self._ended.set()
+        self._answers.put(text)
+
+    def _ask(self, text: str, limit_s: float) -> str:
+        self._channel.send(text)
+        answer = self._answers.get(timeout=limit_s)
+        if answer is None:
+            # With the reason, if there is one.
+            self._channel.waitclose(_REASON_S)
+            raise EOFError
+        return answer
 
 
 def _send_agent(gateway: Any, plan: WorkerPlan, zip_path: str) -> Any:
@@ -274,31 +204,32 @@ def _send_agent(gateway: Any, plan: WorkerPlan, zip_path: str) -> Any:
 def _connect(
     channel: Any,
     key: str,
-    deliver: Callable[[tuple[str, str | None]], None],
-    host: _Remote | None = None,
+    deliver: Deliver,
+    host: Remote | None = None,
 ) -> Gateway:
     channel.setcallback(lambda text: deliver((key, text)), endmarker=None)
     return Gateway(channel, host)
 
 
-def _terminate(group: Any, grace_s: float) -> None:
-    """End all processes of a group; takes as long as it takes, since execnet's wait for a killed process has no bound."""
-    while len(group):
-        # Processes on a host that is gone cannot be ended from here: its keeper does it. Each attempt leaves fewer.
-        with suppress(OSError, EOFError):
-            group.terminate(timeout=grace_s)
+def _terminate(group: Any, *, at_once: bool) -> None:
+    """End all processes of a group; bounded, whatever they do."""
+    grace_s = _TERMINATE_AT_ONCE_S if at_once else _TERMINATE_S
 
+    def end() -> None:
+        while len(group):
+            # Processes on a host that is gone cannot be ended from here: its keeper does it. Each attempt leaves fewer.
+            with suppress(OSError, EOFError):
+                group.terminate(timeout=grace_s)
 
-def _at_one_time(actions: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=action, daemon=True) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(_TERMINATED_S)
+    # In a thread of its own, since execnet's wait for a killed process has no bound.
+    ending = threading.Thread(target=end, daemon=True)
+    ending.start()
+    ending.join(TERMINATED_S)
 
 
 @contextmanager
-def _interrupts_held_back() -> Iterator[None]:
+def interrupts_held_back() -> Iterator[None]:
+    """Keep Ctrl-C from this thread, and from what it starts for good."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

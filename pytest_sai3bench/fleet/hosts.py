@@ -11,19 +11,17 @@ from pytest_sai3bench.fleet.ssh import client_config, master_command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_sai3bench.fleet.host_causes import HostUnusable
-    from pytest_sai3bench.plan.model import HostPlan, WorkerPlan
+    from pytest_sai3bench.plan.model import HostPlan
 
 # From the login, or from the start of the command, to the answer of Python.
 _PYTHON_S = 15.0
 
 
 class Host:
-    """One host and the ``workers`` that are to run on it; ``name`` is unique and names its files in ``folder``."""
+    """One host; ``name`` is unique and names its files in ``folder``."""
 
-    def __init__(self, plan: HostPlan, workers: dict[str, WorkerPlan], name: str, folder: Path) -> None:
+    def __init__(self, plan: HostPlan, name: str, folder: Path) -> None:
         self.plan = plan
-        self.workers = workers
         self.name = name
         self._socket = folder / f"{name}.socket"
         self._config = folder / f"{name}.config"
@@ -72,11 +70,6 @@ class Host:
             return ""
         words = self._probe.last_words
         return f"the connection to {self.plan.title} is gone" + (f": {words}" if words else "")
-
-    def describe(self, cause: HostUnusable) -> str:
-        """Return the lines about what keeps agents from running here."""
-        agents = ", ".join(dict.fromkeys(worker.agent for worker in self.workers.values()))
-        return cause.describe(agents, self.plan.title, self.plan.origin.where)
 
     def close(self, *, at_once: bool) -> None:
         """End the connection, and whatever waits for it; may be called again."""

@@ -1,4 +1,4 @@
-"""Run on a host before all agents, sent there as source: keeps the agent for them, and outlives none of them.
+"""Run on a host before all agents, sent there as source: keeps the agent for them, and sees that they end.
 
 Standard library only, and no other module of the package: there is none where this runs.
 """
@@ -22,37 +22,60 @@ _EX_SOFTWARE = 70
 
 
 def keep(channel: Any) -> None:
-    """Receive the agent, tell where it is, and wait for the end of the conversation, but for no process to outlive it.
+    """Receive the agent, and do what the controller asks for, until the end of the conversation.
 
-    The file is there until all agents have begun, which the controller tells by the text ``begun``.
+    ``agent``: put the agent into a file and tell where it is; ``begun``: remove that file, all who need it have read it;
+    ``end``: wait until all agents have ended, kill those that do not, and tell. No agent outlives the conversation.
     """
-    handle, path = tempfile.mkstemp(suffix=".zip")
-    heard = ""
+    archive = channel.receive()
+    path = ""
     try:
-        with os.fdopen(handle, "wb") as archive:
-            archive.write(channel.receive())
-        # The interpreter that runs this, with its own options: agents get the very same.
-        flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
-        # No word of execnet's may hold two slashes.
-        executable = (sys.executable or "python3").replace("//", "/")
-        channel.send(json.dumps({"zip": path, "python": [executable, *flags]}))
-        while heard not in ("begun", "end"):
-            heard = _hear(channel)
+        while (heard := _hear(channel)) != "over":
+            if heard == "agent":
+                path = path or _store(archive)
+                channel.send(json.dumps({"zip": path, "python": _interpreter()}))
+            elif heard == "begun":
+                path = _remove(path)
+            elif heard == "end":
+                _end_children()
+                channel.send("ended")
     finally:
-        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
-    while heard != "end":
-        heard = _hear(channel)
+        _remove(path)
     _end_children()
     if not channel.isclosed():
         # The other side is silent; what waits for it would wait for hours.
         os._exit(_EX_SOFTWARE)
 
 
+def _store(archive: bytes) -> str:
+    handle, path = tempfile.mkstemp(suffix=".zip")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(archive)
+    except BaseException:
+        _remove(path)
+        raise
+    return path
+
+
+def _remove(path: str) -> str:
+    if path:
+        os.unlink(path)  # noqa: PTH108 - pathlib is one import more
+    return ""
+
+
+def _interpreter() -> list[str]:
+    """Return the command of the Python that runs this, with its own options: agents get the very same."""
+    flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
+    # No word of execnet's may hold two slashes.
+    return [(sys.executable or "python3").replace("//", "/"), *flags]
+
+
 def _hear(channel: Any) -> str:
     try:
         return str(channel.receive(_SILENCE_S))
     except (EOFError, channel.TimeoutError):
-        return "end"
+        return "over"
 
 
 def _end_children() -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from pytest_sai3bench.fleet.causes import describe_failure, remedy_for
 from pytest_sai3bench.fleet.clocks import ClockOffset
-from pytest_sai3bench.fleet.gateways import Gateway, Gateways
+from pytest_sai3bench.fleet.processes import Processes
 from pytest_sai3bench.results.sums import Reporter
 from pytest_sai3bench.results.ticks import Ticks
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pytest_sai3bench.agent.messages import Message, ResultWire, TickWire
+    from pytest_sai3bench.fleet.gateways import Gateway
     from pytest_sai3bench.fleet.observer import Observer
+    from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import WorkerPlan
 
 # A worker that said nothing for this long is lost; it says something every second.
@@ -87,10 +89,10 @@ class Member:
 class Members:
     """All workers of a run from `open` to `close`, in the order of its plan; ``observers`` hear of every tick."""
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+    def __init__(self, observers: Sequence[Observer] = (), pool: HostPool | None = None) -> None:
         self._observers = observers
         self._arrived: queue.SimpleQueue[tuple[str, str | None]] = queue.SimpleQueue()
-        self._gateways = Gateways(self._arrived.put)
+        self._processes = Processes(self._arrived.put, pool)
         self._members: dict[str, Member] = {}
         self._listened = monotonic()
         self._ticked = -math.inf
@@ -113,12 +115,12 @@ class Members:
         # In a thread of its own: a debugger that stops this program must not make the workers leave.
         threading.Thread(target=self._beat, daemon=True).start()
         by_key = {f"{plan.agent}-w{plan.worker}": plan for plan in plans}
-        gateways = self._gateways.open(by_key)
-        self._members |= {key: Member(plan, gateways[key]) for key, plan in by_key.items()}
+        opened = self._processes.open(by_key)
+        self._members |= {key: Member(plan, opened[key]) for key, plan in by_key.items()}
 
     def begun(self) -> None:
         """Note that all workers run what they were sent."""
-        self._gateways.begun()
+        self._processes.begun()
 
     def ask(self, member: Member, message: Message, answer: str) -> None:
         """Send a message that is to be answered by one of the type ``answer``."""
@@ -171,12 +173,11 @@ class Members:
         finally:
             self._over.set()
             self._members.clear()
-            self._gateways.close(at_once=at_once)
+            self._processes.close(at_once=at_once)
 
     def _beat(self) -> None:
         while not self._over.wait(_HEARTBEAT_S):
             self.tell({"type": "alive"})
-            self._gateways.beat()
 
     def _listen(self) -> None:
         """Take the next message, if one arrives soon, and see who has been silent for too long."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_sai3bench.fleet.observer import Observer
+    from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan, StageKind
 
 # What a workload may take beyond its own time: the drain of its last operations, and their way home.
@@ -27,7 +28,7 @@ _STALLED_S = 600.0
 class Run:
     """One run of one workload: `prepare`, `work`, and always `clean_up`, whatever the others raised.
 
-    ``credentials`` and ``tls`` are those of `Fleet`; ``observers`` hear how it goes. An exception of the main
+    ``credentials``, ``tls`` and ``pool`` are those of `Fleet`; ``observers`` hear how it goes. An exception of the main
     thread (Ctrl-C, a timeout of pytest's) stops the load, keeps what was measured and goes on its way.
     """
 
@@ -40,12 +41,13 @@ class Run:
         started_at: float,
         tls: Mapping[str, Any] | None = None,
         observers: Sequence[Observer] = (),
+        pool: HostPool | None = None,
     ) -> None:
         self._plan = plan
         self._run_id = run_id
         self._started_at = started_at
         self._observers = observers
-        self._fleet = Fleet(plan, credentials, tls, observers)
+        self._fleet = Fleet(plan, credentials, tls, observers, pool)
         self._phases: list[PhaseResult] = []
         self._notes = list(plan.notes)
         self._status: RunStatus = "completed"

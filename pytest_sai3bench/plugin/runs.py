@@ -14,6 +14,7 @@ from pytest_sai3bench.embedded.binding import EmbeddedTargets
 from pytest_sai3bench.errors import CredentialsError, RunError
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
+from pytest_sai3bench.fleet.processes import HostPool
 from pytest_sai3bench.plan.certificates import read_tls
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
@@ -41,13 +42,14 @@ def runs_of(config: pytest.Config) -> Runs:
 
 
 class Runs:
-    """The runs of a session, its results folder and the embedded server; the latter are made when first needed."""
+    """The runs of a session, its results folder, the embedded server and the hosts; these are made when first needed."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._root: Path = config.invocation_params.dir / config.getoption("sai3_results")
         self._command = [str(argument) for argument in config.invocation_params.args]
         self._targets = EmbeddedTargets()
+        self._hosts = HostPool()
         self._folder: Path | None = None
         self._performed: list[SuiteRun] = []
 
@@ -65,7 +67,9 @@ class Runs:
             tls = _read_tls(plan)
             folder = self._new_folder(run)
             run.console, observers = watch(plan, owner)
-            run.begin(plan, credentials, folder, self._metadata(), tls=tls, observers=observers)
+            run.begin(
+                plan, credentials, folder, self._metadata(), tls=tls, observers=observers, pool=self._hosts
+            )
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
         """Write the summary of every run that measured something."""
@@ -99,6 +103,7 @@ class Runs:
         """End whatever still runs, and stop the embedded server."""
         with ExitStack() as stack:
             stack.callback(self._targets.close)
+            stack.callback(self._hosts.close)
             for run in self._performed:
                 stack.callback(run.end, run.owner)
 

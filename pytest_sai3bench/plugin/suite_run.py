@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.plugin.console import Console
     from pytest_sai3bench.thresholds.collection import Compiled
@@ -78,10 +79,11 @@ class SuiteRun:
         *,
         tls: Mapping[str, Any] | None = None,
         observers: Sequence[Observer] = (),
+        pool: HostPool | None = None,
     ) -> None:
         """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results.
 
-        ``tls`` and ``observers`` are those of `Run`.
+        ``tls``, ``observers`` and ``pool`` are those of `Run`.
         """
         self.plan = plan
         self.folder = folder
@@ -97,7 +99,7 @@ class SuiteRun:
             observers = [*observers, _Logged(files)]
         run_id = "/".join(folder.parts[-3:])
         self._run = Run(
-            plan, credentials, run_id=run_id, started_at=time.time(), tls=tls, observers=observers
+            plan, credentials, run_id=run_id, started_at=time.time(), tls=tls, observers=observers, pool=pool
         )
         # In reverse order, and whatever each of them raises.
         self.at_end.callback(self._write)

@@ -22,10 +22,10 @@ _HELLO = {"host": "node", "pid": 42}
 _TICK: dict[str, Any] = {"type": "tick", "stage": 0, "tick": 0, "sections": {}, "errors": []}
 
 
-class _Gateways:
+class _Processes:
     """Stands for real processes; what is sent to each collects in ``sent``."""
 
-    def __init__(self, deliver: Callable[[tuple[str, str | None]], None]) -> None:
+    def __init__(self, deliver: Callable[[tuple[str, str | None]], None], pool: None) -> None:
         self.deliver = deliver
         self.sent: list[tuple[str, str]] = []
         self.closed: list[bool] = []
@@ -38,15 +38,12 @@ class _Gateways:
     def begun(self) -> None:
         self.sent.append(("hosts", "begun"))
 
-    def beat(self) -> None:
-        self.sent.append(("hosts", "alive"))
-
     def close(self, *, at_once: bool) -> None:
         self.closed.append(at_once)
 
 
 class _Gateway:
-    def __init__(self, key: str, gateways: _Gateways) -> None:
+    def __init__(self, key: str, gateways: _Processes) -> None:
         self._key, self._gateways = key, gateways
 
     def send(self, text: str) -> None:
@@ -66,14 +63,14 @@ class _Scene:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
         self.now = 1000.0
-        monkeypatch.setattr(members, "Gateways", _Gateways)
+        monkeypatch.setattr(members, "Processes", _Processes)
         monkeypatch.setattr(members, "monotonic", lambda: self.now)
         monkeypatch.setattr(members, "_POLL_S", 0.001)
         monkeypatch.setattr(members, "_HEARTBEAT_S", math.inf)
         monkeypatch.setattr(Members, "_beat", lambda _self: None)
         self.members = Members()
         self.members.open(_plan(name) for name in names)
-        self.gateways: Any = self.members._gateways
+        self.gateways: Any = self.members._processes
 
     def __getitem__(self, name: str) -> Member:
         return next(member for member in self.members if member.plan.agent == name)
@@ -313,7 +310,7 @@ def test_a_lost_worker_tells_of_its_connection(monkeypatch: pytest.MonkeyPatch) 
 
 def test_signs_of_life_do_not_depend_on_the_main_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a debugger the main thread says nothing; the agents are not to leave for that."""
-    monkeypatch.setattr(members, "Gateways", _Gateways)
+    monkeypatch.setattr(members, "Processes", _Processes)
     monkeypatch.setattr(members, "_HEARTBEAT_S", 0.001)
     monkeypatch.setattr(members, "_GOODBYE_S", 0.0)
     alive = threading.Event()
@@ -328,8 +325,6 @@ def test_signs_of_life_do_not_depend_on_the_main_thread(monkeypatch: pytest.Monk
 
     assert alive.wait(10)
     found.close()
-    gateways: Any = found._gateways
-    assert ("hosts", "alive") in gateways.sent
 
 
 class _Witness(Observer):
