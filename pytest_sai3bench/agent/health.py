@@ -7,14 +7,16 @@ is seen when something fails, and every 50 ms in `Health.look`.
 from __future__ import annotations
 
 from threading import RLock
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple
+from typing import TYPE_CHECKING, Callable
 
+from .failures import speaks_against_endpoint
 from .outages import EJECTED, PAUSED, SILENT, Outages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .balance import Balancer
+    from .failures import Rules
     from .sources import Task
 
 # What `Health.route` returns instead of an endpoint.
@@ -26,37 +28,6 @@ _RECHECK_NS = 50_000_000
 _SILENCE_FACTOR, _SILENCE_LIMIT = 2, 10
 # A run is given up when no endpoint works for three times `eject_time`, and ten times `suspect_after`.
 _HOPELESS_EJECTIONS, _HOPELESS_SILENCES = 3, 10
-
-# Failures that say nothing against the endpoint: it has answered this request, and in order.
-_OF_REQUESTS = frozenset(
-    {"corrupt", "truncated", "wrong-object", "missing", "denied", "no-space", "read-only"}
-    # System calls that fail because of the file.
-    | {"eisdir", "enotdir", "eexist", "enotempty", "efbig", "enametoolong", "eloop", "einval"}
-)
-
-
-class Rules(NamedTuple):
-    """What is done about an endpoint that fails (``fail``, ``continue`` or ``eject``), and when; times in ns."""
-
-    failure: str
-    eject_after: int
-    eject_ns: int
-    suspect_ns: int
-
-
-def make_rules(wire: dict[str, Any]) -> Rules:
-    """Return the rules in a worker's plan."""
-    return Rules(
-        wire["failure"],
-        wire["eject_after"],
-        int(wire["eject_time_s"] * 1e9),
-        int(wire["suspect_after_s"] * 1e9),
-    )
-
-
-def speaks_against_endpoint(kind: str) -> bool:
-    """Tell whether a failure of this kind is one of the endpoint, and not of the single request or object."""
-    return kind.startswith("http-5") if kind.startswith("http-") else kind not in _OF_REQUESTS
 
 
 class _State:

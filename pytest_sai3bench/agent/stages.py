@@ -13,8 +13,9 @@ from .balance import PLACED, make_balancer
 from .boto3_engine import Boto3Engine
 from .crowding import bounded
 from .engine import Load
+from .failures import make_rules
 from .file_engine import FileEngine
-from .health import Health, make_rules
+from .health import Health
 from .large import read_multipart
 from .pacing import Pacer, make_schedule
 from .payload import Shape

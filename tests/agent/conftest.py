@@ -17,7 +17,8 @@ import pytest
 from pytest_sai3bench.agent.balance import Balancer, make_balancer
 from pytest_sai3bench.agent.crowding import BoundedLoop, LoggedBoundedLoop, bounded
 from pytest_sai3bench.agent.engine import Load
-from pytest_sai3bench.agent.health import Health, make_rules
+from pytest_sai3bench.agent.failures import make_rules
+from pytest_sai3bench.agent.health import Health
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.logged_loop import LoggedLoop
 from pytest_sai3bench.agent.messages import SECTIONS

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.balance import make_balancer
-from pytest_sai3bench.agent.health import Health, Rules
+from pytest_sai3bench.agent.failures import Rules
+from pytest_sai3bench.agent.health import Health
 from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.plan import model
 

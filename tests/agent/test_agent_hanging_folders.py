@@ -171,18 +171,3 @@ def test_a_large_file_that_is_read_for_long_is_not_suspected(
     )
     run.check()
     assert run.stage(0)["outages"] == []
-
-
-def test_prepare_waits_for_the_end_of_a_pause_rather_than_leave_an_object_out() -> None:
-    from pytest_sai3bench.agent.balance import PLACED, make_balancer
-    from pytest_sai3bench.agent.health import LEFT_OUT, NOWHERE, Health, Rules
-    from pytest_sai3bench.agent.messages import PUT
-
-    balancer = make_balancer(PLACED, 2, 0, threads=True)
-    for waits, route in ((True, NOWHERE), (False, LEFT_OUT)):
-        health = Health(Rules("fail", 5, 10 * S, S), balancer, 2, 0, waits_for_pauses=waits)
-        health.pause(1, 0, 5 * S, "many")
-        assert health.route((PUT, "key", 1, None, 1), S) == route
-        assert health.route((PUT, "key", 1, None, 0), S) == 0
-        assert health.again_at(S) == S + 50_000_000
-        assert health.route((PUT, "key", 1, None, 1), 5 * S) == 1

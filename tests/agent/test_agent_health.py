@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_sai3bench.agent.balance import FAILED, make_balancer
-from pytest_sai3bench.agent.health import (
-    LEFT_OUT,
-    NOWHERE,
-    Health,
-    Rules,
-    make_rules,
-    speaks_against_endpoint,
-)
+from pytest_sai3bench.agent.balance import FAILED, PLACED, make_balancer
+from pytest_sai3bench.agent.failures import Rules, make_rules, speaks_against_endpoint
+from pytest_sai3bench.agent.health import LEFT_OUT, NOWHERE, Health
 from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.plan import model
@@ -311,6 +305,32 @@ def test_lanes_look_often_whether_an_ejected_endpoint_works_again() -> None:
     ends.fail(0, LIMIT)
     assert ends.health.wait_until(ends.now) == ends.now + 50 * MS
     assert ends.after(10).routes(2) == [0, NOWHERE]
+
+
+@pytest.mark.parametrize(("waits", "route"), [(True, NOWHERE), (False, LEFT_OUT)])
+def test_prepare_waits_for_the_end_of_a_pause_rather_than_leave_an_object_out(
+    *, waits: bool, route: int
+) -> None:
+    balancer = make_balancer(PLACED, 2, 0, threads=True)
+    health = Health(Rules("fail", LIMIT, 10 * S, S), balancer, 2, 0, waits_for_pauses=waits)
+    health.pause(1, 0, 5 * S, "many")
+
+    assert health.route((*TASK[:4], 1), S) == route
+    assert health.route((*TASK[:4], 0), S) == 0
+    assert health.again_at(S) == S + 50 * MS
+    assert health.route((*TASK[:4], 1), 5 * S) == 1
+
+
+def test_what_hangs_in_a_call_is_not_tried_again_before_it_returns() -> None:
+    balancer = make_balancer("round_robin", 2, 0, threads=True)
+    health = Health(Rules("continue", LIMIT, 10 * S, S), balancer, 2, 0, calls_block=True)
+    for now in (2 * S, 3 * S):
+        health.look(now, [1, 0], lambda _endpoint: 0)
+    assert {health.route(TASK, 100 * S) for _ in range(4)} == {1}
+    # It returns with an error, so the endpoint has to be tried.
+    health.fail(0, 101 * S, "io-error", "I/O error")
+    health.look(102 * S, [0, 0], lambda _endpoint: 0)
+    assert [health.route(TASK, 103 * S) for _ in range(2)] == [0, 1]
 
 
 def test_what_can_go_nowhere_else_is_left_out_and_the_others_go_on() -> None:

@@ -23,7 +23,8 @@ from pytest_sai3bench.agent import connection as connection_module
 from pytest_sai3bench.agent import connections, http_loop, outgoing
 from pytest_sai3bench.agent.balance import make_balancer
 from pytest_sai3bench.agent.engine import Load
-from pytest_sai3bench.agent.health import Health, make_rules
+from pytest_sai3bench.agent.failures import make_rules
+from pytest_sai3bench.agent.health import Health
 from pytest_sai3bench.agent.http_loop import HttpLoop
 from pytest_sai3bench.agent.messages import GET, OPERATIONS, STAT
 from pytest_sai3bench.agent.pacing import Pacer, make_schedule
