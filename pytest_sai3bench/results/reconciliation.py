@@ -22,7 +22,8 @@ def sum_ticks(ticked: Halves, final: Halves) -> TickSum:
         for key in sorted({*by_ticks, *by_result})
         if facts_of(by_ticks.get(key, Tally())) != facts_of(by_result.get(key, Tally()))
     ]
-    whole = total([*ticked[0].values(), *ticked[1].values()])
+    # The parts of operations are in them once already.
+    whole = total(tally for half in ticked for key, tally in half.items() if key.role != "part")
     return TickSum(whole.ops + whole.tail_ops, whole.bytes + whole.tail_bytes, whole.errors, tuple(differing))
 
 

@@ -431,7 +431,8 @@ def test_giving_up_leaves_no_upload_behind(
 
     store = Store(fail)
     server = start_server(store)
-    tasks = [put(key, 100_000, Multipart(100, 2, 1)) for key in ("good", "bad")]
+    # The other one would need ten thousand parts.
+    tasks = [put(key, 1_000_000, Multipart(100, 1, 1)) for key in ("bad", "good")]
 
     run = run_loop(
         server.addresses,

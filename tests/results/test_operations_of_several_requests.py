@@ -9,7 +9,8 @@ import pytest
 from pytest_sai3bench.reports.parts import by_agent, by_endpoint, by_operation, by_size
 from pytest_sai3bench.results.checks import check_phase
 from pytest_sai3bench.results.latency import Latency
-from pytest_sai3bench.results.model import AgentReport, Check, PhaseResult, SeriesKey, Tally
+from pytest_sai3bench.results.model import AgentReport, Check, PhaseResult, SeriesKey, Tally, TickSum
+from pytest_sai3bench.results.reconciliation import sum_ticks
 
 A, B = "s3://h:1/bucket/", "s3://h:2/bucket/"
 REPORT = AgentReport(
@@ -93,6 +94,15 @@ def test_both_ways_to_count_agree() -> None:
     )
     # 10 ms of the small object and 1.3 s of ranges; the time of the whole objects is no other time.
     assert found["littles-law"].value == "65.5% of lane time in operations"
+
+
+def test_ticks_are_compared_series_by_series_and_add_up_to_operations() -> None:
+    assert sum_ticks(({}, PHASE.series), ({}, PHASE.series)) == TickSum(3, 807, 0, ())
+    series = dict(PHASE.series)
+    del series[SeriesKey("a1", B, "get", 1, "part")]
+    assert sum_ticks(({}, series), ({}, PHASE.series)) == TickSum(
+        3, 807, 0, (f"get (part) of a1 at {B} in 1B-8KiB",)
+    )
 
 
 @pytest.mark.parametrize(
