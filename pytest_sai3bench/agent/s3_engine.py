@@ -45,6 +45,8 @@ class S3Engine:
         self._requests = [S3Requests(endpoint, credentials) for endpoint in plan["endpoints"]]
         if plan["endpoints"][0].get("tls"):
             self._tls = TlsClient(tls or TlsSettings(), [requests.host for requests in self._requests])
+        # Endpoints that turned out to have another host.
+        self._moved: set[int] = set()
         # Filled in by the check, which comes before everything else.
         self._addresses: list[tuple[int, tuple[object, ...]]] = [(0, ())] * len(self._requests)
         self._loop: HttpLoop | None = None
@@ -83,7 +85,14 @@ class S3Engine:
         return {"endpoint": index, "kind": "", "detail": detail}
 
     def _reach(self, index: int) -> None:
-        self._addresses[index] = resolve(self._requests[index].host, self._plan["endpoints"][index]["port"])
+        endpoint = self._plan["endpoints"][index]
+        # An address that was chosen is that of the host in the plan, and not of another that the bucket has moved to.
+        self._addresses[index] = resolve(
+            self._requests[index].host
+            if index in self._moved
+            else endpoint["address"] or self._requests[index].host,
+            endpoint["port"],
+        )
         self._client(index, _CHECK_TIMEOUT_S).check()
 
     def _move(self, index: int, failure: RequestFailed) -> str:
@@ -100,6 +109,8 @@ class S3Engine:
         credentials = self._credentials._replace(region=failure.region)
         moved = {**endpoint, "host": host or endpoint["host"]}
         self._requests[index] = S3Requests(moved, credentials)
+        if host:
+            self._moved.add(index)
         if self._tls is not None:
             self._tls.expect(index, self._requests[index].host)
         return f"the bucket is in {failure.region}: requests are signed for it" + (

@@ -20,6 +20,7 @@ from pytest_sai3bench.plan.model import (
 )
 from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below
+from pytest_sai3bench.plan.sharers import with_sharers
 from pytest_sai3bench.plan.stages import Stages
 from pytest_sai3bench.suite.op_log import OpLog
 
@@ -110,7 +111,7 @@ def build_plan(
                 )
             )
     if suite.namespace != "shared":
-        workers = list(_with_sharers(workers))
+        workers = list(with_sharers(workers))
     plan = RunPlan(
         suite=loaded.shown,
         name=suite.name + loaded.label,
@@ -128,17 +129,6 @@ def build_plan(
 def _useless_target(target: str | None, uris: Sequence[str]) -> Iterator[str]:
     if target and "://" in target and below(as_folder(target), uris) is None:
         yield f"target {target} has no effect: it lies below none of the endpoints"
-
-
-def _with_sharers(workers: Sequence[WorkerPlan]) -> Iterator[WorkerPlan]:
-    """Tell each worker which of those it is that drive an endpoint, for every one of its endpoints."""
-    drivers: dict[str, list[int]] = {}
-    for worker in workers:
-        for endpoint in worker.endpoints:
-            drivers.setdefault(endpoint.uri, []).append(worker.worker)
-    for worker in workers:
-        found = [drivers[endpoint.uri] for endpoint in worker.endpoints]
-        yield replace(worker, sharers=tuple((each.index(worker.worker), len(each)) for each in found))
 
 
 def _raise_for(problems: Iterable[Problem]) -> None:

@@ -16,7 +16,7 @@ from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.ranges import expand_ranges
-from pytest_sai3bench.suite.uris import is_label, parse_uri
+from pytest_sai3bench.suite.uris import is_address, is_label, parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -54,6 +54,8 @@ def resolve_endpoints(loaded: LoadedSuite, number: int | None, env: Mapping[str,
         if written:
             origins = {key: _origin(loaded, place) for key, place in block.places.items()}
             endpoints = _build_all(loaded, written, env)
+            if block.values.resolve == "all":
+                endpoints = tuple(map(_at_each_address, endpoints))
             return EndpointSet(endpoints, block.values, origins, _weights(loaded, block, endpoints))
     raise SuiteError(
         [
@@ -170,6 +172,12 @@ def _build_all(loaded: LoadedSuite, written: _Written, env: Mapping[str, str]) -
     if problems:
         raise SuiteError(problems)
     return tuple(endpoints)
+
+
+def _at_each_address(endpoint: Endpoint) -> Endpoint:
+    """Return the endpoint so that each address of its name becomes one, if it has a name."""
+    is_name = endpoint.scheme == "s3" and not endpoint.embedded and not is_address(endpoint.host)
+    return replace(endpoint, each_address=is_name)
 
 
 def _delay(endpoint: Endpoint, loaded: LoadedSuite) -> Endpoint:

@@ -22,6 +22,11 @@ def check_engine(loaded: LoadedSuite, plan: RunPlan) -> Iterator[Problem]:
             f"'engine: boto3' cannot be had with {others[0]}://: expected s3:// endpoints, or engine: default"
         )
         yield Problem(loaded.where(("engine",)), "engine", text)
+    if suite.engine == "boto3" and any(endpoint.each_address for endpoint in plan.endpoints):
+        text = "'engine: boto3' cannot be had with 'resolve: all': it looks names up by itself"
+        yield Problem(
+            loaded.where(("engine",)), "engine", f"{text}: expected resolve: first, or engine: default"
+        )
     # Whoever writes it would compare what cannot be compared.
     if suite.read_sink == "discard":
         for reason in dict.fromkeys(_keep_bodies(plan)):

@@ -36,7 +36,8 @@ class Endpoint:
     ``port`` say where to connect (an embedded address gets them when the server is up); ``bucket`` and ``prefix``
     (empty, or with one slash at the end) apply to ``s3``, ``root`` (a folder, slash at the end) to ``file`` and ``direct``.
     ``tls`` says that an ``s3`` server is spoken to over TLS, ``virtual`` that the bucket stands in the name of its host.
-    ``delay_s`` is how much later than others an embedded ``s3`` address answers.
+    ``delay_s`` is how much later than others an embedded ``s3`` address answers. With ``each_address`` a run makes an
+    endpoint for each address of ``host``; ``address`` is that to connect to, empty where ``host`` says it.
     """
 
     uri: str
@@ -51,6 +52,8 @@ class Endpoint:
     tls: bool = False
     virtual: bool = False
     delay_s: float = 0.0
+    each_address: bool = False
+    address: str = ""
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -58,6 +61,7 @@ class Endpoint:
             "uri": self.uri,
             "scheme": self.scheme,
             "host": self.host,
+            "address": self.address,
             "port": self.port,
             "bucket": self.bucket,
             "prefix": self.prefix,

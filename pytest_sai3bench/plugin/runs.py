@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sai3bench import __version__
 from pytest_sai3bench.embedded.binding import EmbeddedTargets
 from pytest_sai3bench.errors import CredentialsError, RunError
+from pytest_sai3bench.fleet.addresses import resolve_names
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.fleet.processes import HostPool
@@ -61,7 +62,7 @@ class Runs:
         run.owner = owner
         self._performed.append(run)
         with run.accounted():
-            plan = self._targets.bind(run.plan)
+            plan = resolve_names(self._targets.bind(run.plan))
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
             tls = _read_tls(plan)

@@ -81,10 +81,12 @@ def _endpoints(workers: Sequence[WorkerPlan]) -> list[str]:
         weights.update(zip((endpoint.uri for endpoint in worker.endpoints), worker.weights))
         for endpoint, count in zip(worker.endpoints, objects_per_endpoint(worker), strict=True):
             objects[endpoint.uri] += count
+    named = {each.uri for worker in workers for each in worker.endpoints if each.each_address}
     widths = [max(map(len, column)) for column in (origins, origins.values())]
     lines = []
     for uri, origin in origins.items():
-        given = [f"weight {weights[uri]:g}"] if uri in weights else []
+        given = ["at each address of its name"] if uri in named else []
+        given += [f"weight {weights[uri]:g}"] if uri in weights else []
         given += [f"{about}{_plural(round(objects[uri]), 'object')} of prepare"] if objects[uri] else []
         lines.append(f"  {uri:{widths[0]}}  {origin:{widths[1]}}  {', '.join(given)}".rstrip())
     return lines

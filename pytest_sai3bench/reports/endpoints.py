@@ -129,7 +129,8 @@ def _per_agent(counts: Sequence[int]) -> str:
 def _address(endpoint: Endpoint) -> str:
     if endpoint.scheme != "s3":
         return endpoint.root
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
+    host = endpoint.address or endpoint.host
+    host = f"[{host}]" if ":" in host else host
     return f"{host}:{endpoint.port}"
 
 

@@ -241,6 +241,10 @@ class PhaseResult:
         groups: dict[str, list[tuple[SeriesKey, Tally]]] = {}
         for key, tally in self.series.items():
             groups.setdefault(key.endpoint, []).append((key, tally))
+            # All addresses of a name together: a URI holds no blank, see `fleet.addresses`.
+            name, blank, _ = key.endpoint.partition(" ")
+            if blank:
+                groups.setdefault(name, []).append((key, tally))
         return groups
 
     def of_agent(self, agent: str) -> PhaseResult:

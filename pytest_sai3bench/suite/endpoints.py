@@ -14,6 +14,7 @@ from pytest_sai3bench.suite.scalars import (
     Endpoints,
     PositiveCount,
     PositiveDuration,
+    Resolve,
     Strategy,
 )
 from pytest_sai3bench.suite.section import ObjectionsError, Section
@@ -97,6 +98,14 @@ class MultiEndpoint(Section):
         description=(
             f"a list of URIs. 1 to {MOST_ENDPOINTS} of one scheme, each once. All show the same objects, unless `namespace` says otherwise. "
             "`[1-4]`, `[01,03,05-07]` and `{1...4}` in a URI stand for several. sai3-bench takes 32 and has no ranges."
+        ),
+    )
+    resolve: Resolve = Field(
+        default="first",
+        description=(
+            "first or all. "
+            "With `all` each address that DNS has for the name of a server is an endpoint of its own; requests and "
+            "certificates keep the name. For S3. sai3-bench has no such key."
         ),
     )
     connections_per_endpoint: PositiveCount | None = Field(

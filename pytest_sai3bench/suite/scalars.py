@@ -197,6 +197,7 @@ Namespace = Annotated[
     Literal["shared", "independent", "replicated"],
     _choice("namespace", {word: word for word in ("shared", "independent", "replicated")}),
 ]
+Resolve = Annotated[Literal["first", "all"], _choice("resolve", {"first": "first", "all": "all"})]
 Addressing = Annotated[
     Literal["auto", "path", "virtual"],
     _choice("addressing", {"auto": "auto", "path": "path", "virtual": "virtual"}),

@@ -179,6 +179,15 @@ def holds_credentials(text: str) -> bool:
     return "@" in text.partition("://")[2].partition("/")[0]
 
 
+def is_address(host: str) -> bool:
+    """Tell whether a host is written as an address, and not as a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_label(bucket: str) -> bool:
     """Tell whether a bucket can stand in front of the name of a host."""
     return _DNS_BUCKET.fullmatch(bucket) is not None

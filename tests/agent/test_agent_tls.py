@@ -347,3 +347,17 @@ def test_the_loop_waits_for_either_direction(
 
     assert done.reins.counts() == {("get", 0): (3, 15)}
     assert done.reins.errors() == []
+
+
+def test_an_address_is_spoken_to_by_the_name_it_stands_for(
+    start_server: Callable[..., Any],
+    make_run: Callable[..., Any],
+    authority: trustme.CA,
+    trusting: TlsSettings,
+) -> None:
+    server = start_server(lambda request, peer: OK, context=serving(authority, "storage.test"))
+    host, port = server.addresses[0]
+    named = Endpoint("uri", "s3", Origin("", ""), "storage.test", port, "bench", tls=True, address=host)
+    # The certificate is for the name, and nobody but us knows its address.
+    assert make_run([named], [], None, trusting).check() == [("", "")]
+    assert f"\r\nHost: storage.test:{port}" in server.requests[0].head

@@ -77,3 +77,17 @@ def test_the_reference_engine(plan_of: Callable[..., RunPlan], problems_of: Call
         assert problems_of(suite("auto", f"{scheme}:///d/") + "engine: boto3\n") == [
             f"s.yaml:7: engine: 'engine: boto3' cannot be had with {scheme}://: expected s3:// endpoints, or engine: default"
         ]
+
+
+def test_addresses_are_not_for_the_reference_engine(problems_of: Callable[..., list[str]]) -> None:
+    suite = """
+        engine: boto3
+        multi_endpoint: {resolve: all, endpoints: ["s3://storage.test:9000/bucket/"]}
+        workload: [{op: get, path: data/*, weight: 1}]
+    """
+    assert problems_of(suite) == [
+        (
+            "s.yaml:1: engine: 'engine: boto3' cannot be had with 'resolve: all': it looks names up by itself: "
+            "expected resolve: first, or engine: default"
+        )
+    ]

@@ -76,6 +76,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
     assert wire["endpoints"][1] == {
         "uri": "s3://h2:9000/bucket/pre/",
         "scheme": "s3",
+        "address": "",
         "host": "h2",
         "port": 9000,
         "bucket": "bucket",

@@ -184,6 +184,10 @@ VALUES = [
         "multi_endpoint.connections_per_endpoint: too small: expected at least 1",
     ),
     (
+        "multi_endpoint: {endpoints: [file:///a/], resolve: each}",
+        "multi_endpoint.resolve: unknown resolve 'each': expected one of first, all",
+    ),
+    (
         "namespace: share",
         "namespace: unknown namespace 'share', did you mean 'shared'? expected one of shared, independent, replicated",
     ),
