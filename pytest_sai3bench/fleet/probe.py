@@ -53,6 +53,8 @@ class Probe:
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     start_new_session=True,
+                    # The ssh of a jump host does not know that it is to ask nothing.
+                    env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
                 )
         except OSError as error:
             kind, name = ("ssh-missing", "ssh") if over_ssh else ("no-python", command[0])

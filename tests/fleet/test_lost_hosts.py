@@ -5,10 +5,16 @@ Nothing may be left on either side: on the host no agent, none of its helpers an
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
+import subprocess
+import sys
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -132,3 +138,44 @@ def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
 
     agent, pid = stopped[0].plan.agent, stopped[0].hello["pid"]
     assert loss == f"workload: {agent} on {socket.gethostname()} (process {pid}) was silent for 3 s"
+
+
+def test_a_controller_that_is_killed_leaves_nothing(
+    tmp_path: Path, store: Path, *, sshd: Callable[..., Any], wait_for_end: Callable[[int], None]
+) -> None:
+    server = sshd("127.0.0.21")
+    sshd("127.0.0.22", server)
+    suite = tmp_path / "s.yaml"
+    text = dedent(_SUITE.format(ssh=server.block, python=server.python))
+    suite.write_text(text.replace("{tmp}", str(tmp_path)))
+    script = Path(__file__).with_name("signalled_run.py")
+    # The folder of the sockets stays: nobody is left to remove it.
+    with (
+        TemporaryDirectory(prefix="s-") as temporary,
+        subprocess.Popen(
+            [sys.executable, str(script), str(suite), "1"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": temporary},
+        ) as controller,
+    ):
+        try:
+            assert controller.stdout
+            agents = json.loads(controller.stdout.readline())
+            keepers = [_parent_of(pid) for pid in agents]
+            everything = [*agents, *keepers, *map(_parent_of, keepers), *_ssh_of(controller.pid)]
+        finally:
+            controller.kill()
+    assert len(set(everything)) == 2 * len(["agent", "keeper", "session", "master", "client"])
+    for pid in everything:
+        wait_for_end(pid)
+
+
+def _ssh_of(controller: int) -> list[int]:
+    """Return the processes of ssh that a controller has started, in whichever of its threads."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and _parent_of(int(entry.name)) == controller:
+                found += [int(entry.name)] * (entry / "cmdline").read_text().startswith("ssh\0")
+    return found
