@@ -12,6 +12,10 @@ _OF_REQUESTS = frozenset(
 )
 
 
+# A storage that stalls for a second is no longer used, one that does for five is ejected.
+_SILENCES_TO_EJECT = 5
+
+
 class Rules(NamedTuple):
     """What is done about an endpoint that fails (``fail``, ``continue`` or ``eject``), and when; times in ns."""
 
@@ -19,6 +23,11 @@ class Rules(NamedTuple):
     eject_after: int
     eject_ns: int
     suspect_ns: int
+
+    @property
+    def give_up_ns(self) -> int:
+        """How long an endpoint may be silent before it is ejected, where that is done at all."""
+        return _SILENCES_TO_EJECT * self.suspect_ns
 
 
 def make_rules(wire: dict[str, Any]) -> Rules:

@@ -164,8 +164,11 @@ class Health:
                 for endpoint, began_ns in enumerate(oldest_ns)
             ]
             for endpoint, silence_ns in enumerate(silences):
-                if silence_ns > self._patience_ns(endpoint) and not self._states[endpoint].out:
+                out = self._states[endpoint].out
+                if silence_ns > self._patience_ns(endpoint) and not out:
                     self._suspect(endpoint, now_ns, silences)
+                elif out == SILENT and silence_ns > self.rules.give_up_ns and self.rules.failure == "eject":
+                    self._leave_out(endpoint, EJECTED, now_ns, f"no answer for {silence_ns / 1e9:.1f} s")
             if self.trouble:
                 self._come_back(now_ns)
                 self._see_whether_hopeless(now_ns, silences)
@@ -250,8 +253,7 @@ class Health:
             for other, state in enumerate(self._states)
         ):
             return
-        kind = EJECTED if self.rules.failure == "eject" else SILENT
-        self._leave_out(endpoint, kind, now_ns, f"no answer for {silences[endpoint] / 1e9:.1f} s")
+        self._leave_out(endpoint, SILENT, now_ns, f"no answer for {silences[endpoint] / 1e9:.1f} s")
 
     def _leave_out(self, endpoint: int, kind: str, now_ns: int, reason: str = "", until_ns: int = 0) -> None:
         state = self._states[endpoint]
@@ -270,7 +272,8 @@ class Health:
         """Send a single operation to an endpoint that is left out."""
         state = self._states[endpoint]
         # If nothing is heard of it, another one follows; where endpoints are ejected, it has been given up before.
-        state.tried_ns, state.until_ns = now_ns, now_ns + self.rules.eject_ns + 2 * self.rules.suspect_ns
+        given_up_ns = self.rules.give_up_ns + self.rules.suspect_ns
+        state.tried_ns, state.until_ns = now_ns, now_ns + self.rules.eject_ns + given_up_ns
         self._balancer.choose_among([endpoint])
         taken = self._balancer.acquire(task)
         if self._in_use:

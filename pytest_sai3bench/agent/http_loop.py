@@ -547,7 +547,7 @@ class HttpLoop:
             self._busy -= len(self._waiting)
             self._forget_waiting()
         self._look(now)
-        ejected, patience_ns = self._health.ejected(), self._health.rules.suspect_ns
+        ejected, patience_ns = self._health.ejected(), self._health.rules.give_up_ns
         overdue_ns = now - self._stop_ns - DRAIN_NS if self._stop_ns else 0
         if self._stop_ns or self._health.gave_up:
             # What has begun is waited for, but a large object may be far from its end.

@@ -145,7 +145,7 @@ class MultiEndpoint(Section):
         description=(
             "the time after which an endpoint counts as silent, such as 1s. "
             "It gets no operations while it has not answered for so long, or for twice as long as it ever was silent "
-            "before, and others have not fallen silent with it."
+            "before, and others have not fallen silent with it. With `endpoint_failure: eject` five times as long ejects it."
         ),
     )
 

@@ -423,7 +423,7 @@ def test_an_endpoint_to_which_no_connection_opens_is_ejected(
             filler.setblocking(False)
             filler.connect_ex(full.getsockname())
         addresses = [faults.server.addresses[0], full.getsockname()]
-        loop = make_loop(addresses, lanes=4, connect_timeout_s=0.5)
+        loop = make_loop(addresses, lanes=4, connect_timeout_s=1.6)
 
         run = run_loop(
             addresses,
@@ -436,7 +436,7 @@ def test_an_endpoint_to_which_no_connection_opens_is_ejected(
     assert run.reins.counts() == {("get", 0): (196, 196)}
     [error] = run.reins.errors()
     assert error[:4] == ("get", 1, "timeout", 4)
-    assert re.fullmatch(r"no answer for 0\.[0-9] s, the endpoint is ejected", error[4])
+    assert re.fullmatch(r"no answer for [0-9.]+ s, the endpoint is ejected", error[4])
     [outage] = run.health.outages.to_wire()
     assert (outage["endpoint"], outage["kind"]) == (1, "ejected")
 
@@ -460,7 +460,7 @@ def test_an_endpoint_that_answers_slowly_but_steadily_is_not_suspected(
         [(GET, "key", 0)] * 20,
         lanes=20,
         errors=NO_LIMIT,
-        endpoint_rules=EndpointRules("eject", suspect_after_s=0.3),
+        endpoint_rules=EndpointRules("eject", suspect_after_s=0.7),
     )
 
     assert run.health.outages.to_wire() == []

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sai3bench.agent import file_engine
 from pytest_sai3bench.plan.model import (
     Endpoint,
     EndpointRules,
@@ -30,7 +32,7 @@ class Mounts:
 
     def __init__(self, folder: Path) -> None:
         self.endpoints = []
-        self._files: list[Path] = []
+        self.files: list[Path] = []
         for number in range(3):
             root = folder / f"m{number}"
             (root / "data").mkdir(parents=True)
@@ -39,11 +41,11 @@ class Mounts:
                 path = root / "data" / f"prepared-{each:08d}.dat"
                 path.write_bytes(b"x" * 4096)
                 if number == 1:
-                    self._files.append(path)
+                    self.files.append(path)
         self.hung_ns = 0
 
     def hang(self) -> None:
-        for path in self._files:
+        for path in self.files:
             pipe = path.with_suffix(".pipe")
             os.mkfifo(pipe)
             pipe.replace(path)
@@ -51,7 +53,7 @@ class Mounts:
 
     def go_on(self) -> None:
         """Let everything that hangs return, and be as before."""
-        for path in self._files:
+        for path in self.files:
             if not path.is_fifo():
                 continue
             whole = path.with_suffix(".whole")
@@ -159,15 +161,35 @@ def test_what_hung_counts_when_it_returns_and_then_there_are_as_many_lanes_as_be
     assert 3 in lanes[back:]
 
 
-def test_a_large_file_that_is_read_for_long_is_not_suspected(
-    make_run: Callable[..., Any], make_op: Callable[..., Any], mounts: Mounts, tmp_path: Path
-) -> None:
-    for path in tmp_path.glob("m1/data/*"):
-        os.truncate(path, 1 << 29)
-    run = make_run(
-        mounts.endpoints,
-        [make_stage(make_op, 1.0)],
-        endpoint_rules=EndpointRules("eject", suspect_after_s=0.04),
-    )
-    run.check()
-    assert run.stage(0)["outages"] == []
+def test_a_lane_that_runs_has_moved_and_one_that_hangs_has_not(tmp_path: Path) -> None:
+    """A large file is read for long, but its lane runs again and again."""
+    pipe, whole, over = tmp_path / "pipe", tmp_path / "whole", threading.Event()
+    os.mkfifo(pipe)
+    whole.write_bytes(b"x" * 4096)
+
+    def read_on() -> None:
+        while not over.is_set():
+            whole.read_bytes()
+
+    hangs: Any = threading.Thread(target=pipe.read_bytes)
+    runs: Any = threading.Thread(target=read_on)
+    for each in (hangs, runs):
+        each.start()
+    moved = file_engine._FileLane.moved
+    try:
+        before = moved(runs)
+        deadline = monotonic_ns() + 20 * S
+        while moved(runs) == before and monotonic_ns() < deadline:
+            continue
+        assert moved(runs) != before
+        # It has come to the pipe when it has not run for a while.
+        still, since = moved(hangs), monotonic_ns()
+        while monotonic_ns() < since + S // 5 and monotonic_ns() < deadline:
+            if moved(hangs) != still:
+                still, since = moved(hangs), monotonic_ns()
+        assert moved(hangs) == still
+    finally:
+        over.set()
+        pipe.write_bytes(b"")
+        for each in (hangs, runs):
+            each.join(20)
