@@ -4,8 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_sai3bench.plan.build import build_plan
+from pytest_sai3bench.suite.loader import load
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
 
@@ -90,3 +94,17 @@ def test_weights_that_do_not_fit_the_endpoints_of_an_agent_name_it(
             "endpoints are those of distributed.agents[1].multi_endpoint"
         )
     ]
+
+
+def test_endpoints_of_agents_that_run_as_one_keep_their_weights(tmp_path: Path) -> None:
+    text = """\
+distributed:
+  agents:
+    - {address: localhost, multi_endpoint: {strategy: weighted, weights: [4, 2], endpoints: [file:///a/, file:///b/]}}
+    - {address: localhost, multi_endpoint: {endpoints: [file:///b/, file:///c/]}}
+workload: [{op: get, path: data/*, weight: 1}]
+"""
+    (tmp_path / "s.yaml").write_text(text)
+    (worker,) = build_plan(load(tmp_path / "s.yaml", env={}), env={}, hosts=()).workers
+    assert [each.uri for each in worker.endpoints] == ["file:///a/", "file:///b/", "file:///c/"]
+    assert (worker.strategy, worker.weights) == ("weighted", (4.0, 2.0, 1.0))
