@@ -1,4 +1,4 @@
-"""Where operations come from: the workload's mix, prepare's missing objects, cleanup's own objects.
+"""Where operations come from: what one is, and the mix of the workload; those of prepare and cleanup are `own_objects`.
 
 A source hands out tasks until it has no more; `take` may be called from many threads. Positions are taken from
 `itertools.count`, whose ``next`` is one C call and so needs no lock.
@@ -12,13 +12,12 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from .large import LARGE, Large, read_multipart, read_ranges
-from .messages import ATOMIC, DELETE, FSYNC, OPERATIONS, PUT
+from .messages import ATOMIC, FSYNC, OPERATIONS
 from .payload import Shape
-from .pools import PlacedPool, numbered_name, parse_numbered
+from .pools import PlacedPool, parse_numbered
 from .sizes import make_sampler
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Mapping, Sequence
     from random import Random
 
@@ -337,97 +336,3 @@ def size_of(key: str, numbered: Mapping[str, Numbered]) -> int:
     if parsed is None or objects is None or parsed[1] >= objects.total:
         return -1
     return objects.size(key)
-
-
-class Missing:
-    """PUTs of the numbered objects that prepare found missing, each where ``homes`` says."""
-
-    def __init__(self, numbered: Numbered, numbers: array[int], homes: Homes = everywhere) -> None:
-        self.stem = numbered.stem
-        self.homes = homes
-        self._numbered = numbered
-        self._numbers = numbers
-        self._next = count().__next__
-
-    def take(self) -> Task | None:
-        """Return the next PUT, or None at the end."""
-        position = self._next()
-        if position >= len(self._numbers):
-            return None
-        number, numbered = self._numbers[position], self._numbered
-        name = numbered_name(self.stem, number)
-        return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
-
-    def issued(self) -> array[int]:
-        """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
-        return self._numbers[: self._next()]
-
-
-class Removals:
-    """DELETEs of everything this worker made: what was ``missing`` before prepare, and ``created`` by the workload."""
-
-    def __init__(self, missing: Sequence[Missing], created: Sequence[Created]) -> None:
-        # How many objects, and for the position of each its name and place.
-        self._parts: list[tuple[int, Callable[[int], tuple[str, int]]]] = []
-        for objects in missing:
-            numbers = objects.issued()
-            self._parts.append((len(numbers), _numbered_part(objects, numbers)))
-        for part in created:
-            issued = part.issued()
-            self._parts += [(issued, _created_part(part, homes)) for homes in part.places]
-        self.total = sum(length for length, _ in self._parts)
-        self._next = count().__next__
-
-    def take(self) -> Task | None:
-        """Return the next DELETE, or None at the end."""
-        position = self._next()
-        for length, at in self._parts:
-            if position < length:
-                name, place = at(position)
-                return (DELETE, name, 0, None, place)
-            position -= length
-        return None
-
-
-def _numbered_part(objects: Missing, numbers: array[int]) -> Callable[[int], tuple[str, int]]:
-    return lambda position: (
-        numbered_name(objects.stem, numbers[position]),
-        objects.homes(numbers[position]),
-    )
-
-
-def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int]]:
-    return lambda position: (scattered_name(part.folder, part.base, position), homes(position))
-
-
-class Chain:
-    """One source after another; with ``multipart`` large objects are written in parts."""
-
-    def __init__(self, parts: Sequence[Missing], multipart: Multipart | None = None) -> None:
-        self._parts = tuple(parts)
-        self._multipart = multipart
-
-    def take(self) -> Task | None:
-        """Return the next task of the first part that has one left."""
-        for part in self._parts:
-            task = part.take()
-            if task is not None:
-                return self._multipart.divide(task) if self._multipart else task
-        return None
-
-
-class Turns:
-    """A task of each source in its turn, so that all have been taken from evenly at any moment."""
-
-    def __init__(self, parts: Sequence[Chain]) -> None:
-        self._parts = tuple(parts)
-        self._next = count().__next__
-
-    def take(self) -> Task | None:
-        """Return the next task; once a source is empty the next one stands in."""
-        start = self._next()
-        for step in range(len(self._parts)):
-            task = self._parts[(start + step) % len(self._parts)].take()
-            if task is not None:
-                return task
-        return None

@@ -17,6 +17,7 @@ from .failures import make_rules
 from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
+from .own_objects import Chain, Missing, Removals, Turns
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
@@ -26,7 +27,7 @@ from .resolution import StageFailed, find_missing, refuse_strangers, resolve_poo
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
-from .sources import Chain, Created, Missing, Mix, Numbered, Removals, Turns, how_to_put
+from .sources import Created, Mix, Numbered, how_to_put
 from .watch import Watch
 
 if TYPE_CHECKING:

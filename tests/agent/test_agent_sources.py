@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, OPERATIONS, PUT, STAT
+from pytest_sai3bench.agent.own_objects import Chain, Missing, Removals
 from pytest_sai3bench.agent.payload import PLAIN, Shape
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
 from pytest_sai3bench.agent.sizes import size_by_name
-from pytest_sai3bench.agent.sources import ANYWHERE, Chain, Missing, Mix, Numbered, Removals
+from pytest_sai3bench.agent.sources import ANYWHERE, Mix, Numbered
 from pytest_sai3bench.plan.model import DataPlan, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
