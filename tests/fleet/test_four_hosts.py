@@ -22,7 +22,7 @@ embedded_server: {{endpoints: 8}}
 distributed:
   ssh: {ssh}
   agents:{agents}
-duration: 2s
+duration: 1s
 concurrency: 8
 prepare:
   ensure_objects:

@@ -64,14 +64,14 @@ def test_a_host_is_logged_in_to_once_for_all_runs(
             run.clean_up()
         return run
 
-    assert [perform().result().status for _ in range(2)] == ["completed", "completed"]
+    assert perform().result().status == "completed"
     # A host whose agent is lost is as good as before.
     on_message("ready", 0, lambda member: os.kill(member.hello["pid"], signal.SIGKILL))
     with pytest.raises(AgentLostError):
         perform()
     assert perform().result().status == "completed"
     assert server.log().count("Accepted publickey") == 1
-    assert len(set(pids)) == 8
+    assert len(set(pids)) == 6
     # One whose connection broke in between is logged in to again.
     [remote] = [remote for plan, remote in pool._remotes.items() if plan.ssh]
     master: Any = remote.host._probe
