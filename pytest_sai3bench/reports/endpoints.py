@@ -41,13 +41,13 @@ def endpoint_list(plan: RunPlan, width: int, *, everything: bool = False) -> lis
     rows: list[tuple[str, ...]] = [(endpoint.uri,) for endpoint in plan.endpoints]
     addresses = [_address(endpoint) for endpoint in plan.endpoints]
     if any(address not in uri for (uri,), address in zip(rows, addresses)):
-        rows = [(*row, address) for row, address in zip(rows, addresses)]
+        rows = [(*row, address) for row, address in zip(rows, _left(addresses))]
     if len(driven) > 1:
         everybody = len(driven)
-        names = (
+        names = [
             "all agents" if len(agents) == everybody else ", ".join(agents) for agents in drivers.values()
-        )
-        rows = [(*row, agents) for row, agents in zip(rows, names)]
+        ]
+        rows = [(*row, agents) for row, agents in zip(rows, _left(names))]
     about = f" ({', '.join(facts)})" if facts else ""
     lines = _number(range(1, len(rows) + 1), lay_out(rows, width=width - _room(rows) - 2))
     return [
@@ -119,6 +119,11 @@ def _number(numbers: Iterable[int], lines: Sequence[str]) -> list[str]:
 def _room(lines: Sequence[object]) -> int:
     """Return the width of the column of numbers, with the gap behind it."""
     return len(str(len(lines))) + 2
+
+
+def _left(column: Sequence[str]) -> list[str]:
+    """Return cells of text as wide as the widest: tables set all but the first column to the right."""
+    return [cell.ljust(max(map(len, column))) for cell in column]
 
 
 def _per_agent(counts: Sequence[int]) -> str:

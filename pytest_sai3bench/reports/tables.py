@@ -64,19 +64,18 @@ def lay_out(
 def abbreviate(names: Sequence[str], width: int) -> list[str]:
     """Return ``names`` in at most ``width`` characters each, giving up first what does not tell them apart.
 
-    As far as needed: the end they have in common, the beginning they have in common, the middle of each.
+    As far as needed, and piece by piece: the end they have in common, the beginning they have in common, the middle of
+    each.
     """
     words = [_WORD.findall(name) for name in names]
     end = _common([word[::-1] for word in words])
-    words = [word[: len(word) - end] for word in words]
-    begin = _common(words)
-    tail, head = _ELLIPSIS * bool(end), _ELLIPSIS * bool(begin)
-    without_end = ["".join(word) + tail for word in words]
-    without_both = [head + "".join(word[begin:]) + tail for word in words]
-    for shorter in (list(names), without_end, without_both):
-        if all(len(name) <= width for name in shorter):
-            return shorter
-    return [_without_middle(name, width) for name in without_both]
+    begin = _common([word[: len(word) - end] for word in words])
+    first = next((cut for cut in range(begin + 1) if _fits(_trim(words, cut, end), width)), None)
+    if first is None:
+        return [_without_middle(name, width) for name in _trim(words, begin, end)]
+    # Where whole pieces of the beginning are gone there may be room for some of the end again.
+    last = next(cut for cut in range(end + 1) if _fits(_trim(words, first, cut), width))
+    return _trim(words, first, last)
 
 
 def _common(words: Sequence[Sequence[str]]) -> int:
@@ -85,6 +84,16 @@ def _common(words: Sequence[Sequence[str]]) -> int:
         return 0
     same = takewhile(lambda column: len(set(column)) == 1, zip(*(word[:-1] for word in words)))
     return sum(1 for _ in same)
+
+
+def _trim(words: Sequence[Sequence[str]], begin: int, end: int) -> list[str]:
+    """Return names without so many of their first and last words."""
+    head, tail = _ELLIPSIS * bool(begin), _ELLIPSIS * bool(end)
+    return [head + "".join(word[begin : len(word) - end]) + tail for word in words]
+
+
+def _fits(names: Sequence[str], width: int) -> bool:
+    return all(len(name) <= width for name in names)
 
 
 def _without_middle(name: str, width: int) -> str:

@@ -88,7 +88,7 @@ def test_agents_may_differ_in_number_and_strategy_and_share_endpoints() -> None:
     assert endpoint_list(_plan(*workers), 80) == [
         "Endpoints: 2 (1 to 2 per agent, round_robin and least_connections)",
         "  1  s3://10.0.0.1:9000/bench/  all agents",
-        "  2  s3://10.0.0.2:9000/bench/        a, c",
+        "  2  s3://10.0.0.2:9000/bench/  a, c",
     ]
 
 
