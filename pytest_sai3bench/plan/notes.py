@@ -35,7 +35,7 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
         room = worker.connections * len(worker.endpoints)
         if room and (worker.endpoints[0].scheme != "s3" or worker.engine == "boto3"):
             yield f"connections_per_endpoint has no effect on {worker.agent}: it is for S3 and the default engine"
-        elif 0 < room < worker.lanes:
+        elif 0 < room < worker.lanes and not any(each.each_address for each in worker.endpoints):
             yield (
                 f"{worker.agent} may open {room} connections for {worker.lanes} operations at a time in each worker: "
                 "the others wait; raise connections_per_endpoint"
