@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from pytest_sai3bench.agent import connections, http_loop
+from pytest_sai3bench.agent import connections, http_lanes, http_loop
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.poller import make_poller
@@ -273,7 +273,8 @@ def test_what_completes_after_the_end_is_the_tail(
 ) -> None:
     length_ns, jump = 15_000_000_000, [0]
     under_way = threading.Barrier(4)
-    monkeypatch.setattr(http_loop, "monotonic_ns", lambda: monotonic_ns() + jump[0])
+    for module in (http_lanes, http_loop):
+        monkeypatch.setattr(module, "monotonic_ns", lambda: monotonic_ns() + jump[0])
 
     def script(request: Any, peer: Any) -> bytes:
         if int(request.path.rpartition("-")[2]) >= 200:

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.agent import connection as connection_module
-from pytest_sai3bench.agent import connections, http_loop, outgoing
+from pytest_sai3bench.agent import connections, http_lanes, http_loop, outgoing
 from pytest_sai3bench.agent.balance import make_balancer
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.failures import make_rules
@@ -248,7 +248,7 @@ def make_net(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Net]:
 
     def make(serve: Callable[[int, int, str], list[tuple[int, bytes]]]) -> Net:
         net, fds = Net(serve), count(100)
-        for module in (http_loop, connection_module, connections, outgoing):
+        for module in (http_lanes, http_loop, connection_module, connections, outgoing):
             monkeypatch.setattr(module, "monotonic_ns", net.clock)
         names = ("SOCK_STREAM", "IPPROTO_TCP", "TCP_NODELAY", "SOL_SOCKET", "SO_ERROR")
         faked: Any = {name: getattr(socket, name) for name in names}
