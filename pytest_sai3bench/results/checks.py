@@ -109,14 +109,19 @@ def _littles_law(phase: PhaseResult) -> Check:
 
     Taken over the whole time of load, warm-up and tail included, it holds for every closed loop, not only for a steady
     one: more busy lanes than there are means that latencies are wrong. Few of them mean that the generator idled.
+
+    What waits at an endpoint that fell silent holds no lane. So those that did are left out, and the others keep to it.
     """
-    latency = total(tally for key, tally in _all_series(phase) if key.role != "whole").latency
+    freed = {outage.endpoint for outage in phase.outages if outage.kind != "paused"}
+    latency = total(
+        tally for key, tally in _all_series(phase) if key.role != "whole" and key.endpoint not in freed
+    ).latency
     lane_s = sum(report.lanes * report.wall_s for report in phase.agents)
     busy = latency.sum_ns / 1e9 / lane_s if lane_s else 0.0
     return Check(
         "littles-law",
         busy <= BUSY_LANES_LIMIT,
-        f"{busy:.1%} of lane time in operations",
+        f"{busy:.1%} of lane time in operations{' at endpoints that never fell silent' if freed else ''}",
         f"at most {BUSY_LANES_LIMIT:.0%}",
     )
 

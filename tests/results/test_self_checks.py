@@ -13,6 +13,7 @@ from pytest_sai3bench.results.model import (
     Tally,
     TickSum,
 )
+from pytest_sai3bench.results.outages import Outage
 
 A, B = "file:///a/", "file:///b/"
 KEY = SeriesKey("a1", A, "get", 1)
@@ -130,6 +131,22 @@ def test_more_lane_time_than_there_is_fails() -> None:
     assert named(replace(GOOD, series={KEY: gets(4000, 300)}), "littles-law") == Check(
         "littles-law", False, "112.5% of lane time in operations", "at most 105%"
     )
+
+
+def test_operations_that_wait_at_a_silent_endpoint_hold_no_lane() -> None:
+    silent = Outage("a1", 0, A, "silent", "no answer for 1.0 s", 0.1, 0.0, 1.0, ended=True, tries=0)
+    series = {KEY: gets(4000, 300), OTHER: gets(600)}
+    phase = replace(GOOD, series=series, outages=(silent,))
+
+    assert named(phase, "littles-law") == Check(
+        "littles-law",
+        True,
+        "15.0% of lane time in operations at endpoints that never fell silent",
+        "at most 105%",
+    )
+    assert not named(replace(phase, series={**series, OTHER: gets(4300)}), "littles-law").passed
+    # A pause after errors waits for nothing: all its lanes are held.
+    assert not named(replace(phase, outages=(replace(silent, kind="paused"),)), "littles-law").passed
 
 
 def test_the_busiest_agent_is_named_and_its_workers_share_the_load() -> None:
