@@ -157,7 +157,8 @@ class Run:
             return
         verb = "written" if phase.phase == "prepare" else "removed"
         objects = f"{failed} object{'' if failed == 1 else 's'}"
-        text = f"{phase.phase}: {objects} could not be {verb}, the first because: {phase.errors[0].message}"
+        first = phase.errors[0]
+        text = f"{phase.phase}: {objects} could not be {verb}, the first at {first.endpoint}: {first.message}"
         if strict:
             raise StageError(text)
         self._notes.append(text)

@@ -55,7 +55,7 @@ def test_an_object_that_cannot_be_written_fails_the_run(
     run.clean_up()
 
     assert str(caught.value) == (
-        "prepare: 1 object could not be written, the first because: Is a directory: "
+        f"prepare: 1 object could not be written, the first at file://{store.parent}/m1/: Is a directory: "
         f"{store.parent}/m1/data/prepared-00000003.dat"
     )
     assert (run.result().status, run.result().reason) == ("failed", str(caught.value))
@@ -97,7 +97,7 @@ def test_an_object_that_cannot_be_removed_counts_as_the_mode_says(
         failure = str(error)
     result = run.result()
 
-    text = "cleanup: 1 object could not be removed, the first because: Is a directory: "
+    text = f"cleanup: 1 object could not be removed, the first at file://{store.parent}/m1/: Is a directory: "
     text += f"{store.parent}/m1/data/prepared-00000003.dat"
     assert failure == (text if mode == "strict" else "")
     assert result.notes == ((text,) if mode == "tolerant" else ())

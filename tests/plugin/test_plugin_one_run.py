@@ -121,7 +121,7 @@ def test_a_cleanup_that_fails_is_an_error_and_no_threshold_suffers(
     assert "Traceback" not in result.stdout.str()
     assert block(result, "ERROR at teardown of workload mixed") == [
         (
-            "cleanup: 1 object could not be removed, the first because: "
+            f"cleanup: 1 object could not be removed, the first at file://{store}/: "
             f"No such file or directory: {store}/data/prepared-00000007.dat"
         )
     ]
