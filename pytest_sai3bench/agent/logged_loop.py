@@ -28,10 +28,15 @@ class LoggedLoop(HttpLoop):
         self._thread = get_native_id()
         # When what is failing had begun, 0 when it had not.
         self._failing_ns = 0
-        self._failed = False
+        self._failed = self._gone_on = False
         # Objects on the pages of a list so far, by its begin and its prefix.
         self._listed: dict[tuple[int, str], int] = {}
         return super().run(load)
+
+    def _next(self, connection: Connection | None, now: int) -> None:
+        # What fails from here on is another operation than the one that was answered.
+        self._failing_ns, self._gone_on = 0, True
+        super()._next(connection, now)
 
     def _complete(self, connection: Connection) -> None:
         now = monotonic_ns()
@@ -44,7 +49,7 @@ class LoggedLoop(HttpLoop):
             moved = connection.size if connection.status < 300 else 0
         else:
             moved = task[3].length if is_part(task) else task[2]
-        self._failing_ns, self._failed = began_ns, False
+        self._failing_ns, self._failed, self._gone_on = began_ns, False, False
         super()._complete(connection)
         self._failing_ns = 0
         if self._failed:
@@ -71,7 +76,7 @@ class LoggedLoop(HttpLoop):
     ) -> None:
         now = monotonic_ns()
         began_ns, op, text = self._failing_ns or now, operation_of(task[0]), ": ".join(failure)
-        self._failed = True
+        self._failed |= not self._gone_on
         self._listed.pop((began_ns, task[1]), None)
         self._note(self._thread, op, endpoint, task[1], 0, began_ns, 0, now, 0, text)
         super()._count_failure(task, attempt, due, endpoint, failure, asked_ns=asked_ns)

@@ -258,6 +258,37 @@ def test_connections_that_fail_are_in_the_log(
     ] * 3
 
 
+def test_what_was_answered_is_in_the_log_though_the_next_operation_fails_at_once(
+    start_server: Callable[..., Any],
+    run_loop: Callable[..., Any],
+    make_loop: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = start_server(
+        lambda request, peer: b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"
+    )
+    taker = Taker("s3://one/b/")
+    loop = make_loop(server.addresses, lanes=1, logged=True)
+    connect = loop._connections.connect
+    calls: list[int] = []
+
+    def every_second_one(endpoint: int) -> Any:
+        calls.append(endpoint)
+        if len(calls) % 2 == 0:
+            raise OSError(24, "Too many open files")
+        return connect(endpoint)
+
+    monkeypatch.setattr(loop._connections, "connect", every_second_one)
+    tasks = [(GET, f"key-{number}", 0) for number in range(6)]
+    run = run_loop(server.addresses, tasks, lanes=1, loop=loop, op_log=taker.log)
+    assert taker.log.finish(10) == []
+
+    assert run.reins.counts() == {("get", 0): (3, 3)}
+    assert sorted((row["file"], row["error"] != "", row["bytes"]) for row in taker.rows) == [
+        (f"key-{number}", number % 2 == 1, str((number + 1) % 2)) for number in range(6)
+    ]
+
+
 def test_lanes_of_files_note_what_they_do(
     tmp_path: Path, make_run: Callable[..., Any], make_op: Callable[..., Any]
 ) -> None:
