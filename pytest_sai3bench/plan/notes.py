@@ -23,8 +23,9 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
     for worker in first_of_agents:
         lanes = sum(other.lanes for other in plan.workers if other.agent == worker.agent)
         if lanes < len(worker.endpoints):
+            operations = "1 operation" if lanes == 1 else f"{lanes} operations"
             yield (
-                f"{worker.agent} keeps {lanes} operations going, fewer than its {len(worker.endpoints)} "
+                f"{worker.agent} keeps {operations} going, fewer than its {len(worker.endpoints)} "
                 "endpoints: some are always idle; raise concurrency"
             )
         if worker.processes < processes:

@@ -87,7 +87,11 @@ def _endpoints(workers: Sequence[WorkerPlan]) -> list[str]:
     for uri, origin in origins.items():
         given = ["at each address of its name"] if uri in named else []
         given += [f"weight {weights[uri]:g}"] if uri in weights else []
-        given += [f"{about}{_plural(round(objects[uri]), 'object')} of prepare"] if objects[uri] else []
+        if objects[uri]:
+            count = round(objects[uri])
+            given.append(
+                f"{about}{_plural(count, 'object')} of prepare" if count else "at most 1 object of prepare"
+            )
         lines.append(f"  {uri:{widths[0]}}  {origin:{widths[1]}}  {', '.join(given)}".rstrip())
     return lines
 

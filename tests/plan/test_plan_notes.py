@@ -26,6 +26,9 @@ def test_fewer_lanes_than_endpoints_are_noted(plan_of: Callable[..., RunPlan]) -
     assert plan_of(_suite(_agent("a", "b", "c", lanes=2), _agent("a", "b", "c", lanes=3))).notes == (
         "agent-1 keeps 2 operations going, fewer than its 3 endpoints: some are always idle; raise concurrency",
     )
+    assert plan_of(_suite(_agent("a", "b", lanes=1))).notes == (
+        "agent-1 keeps 1 operation going, fewer than its 2 endpoints: some are always idle; raise concurrency",
+    )
 
 
 @pytest.mark.parametrize(

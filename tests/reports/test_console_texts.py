@@ -256,18 +256,19 @@ def test_dry_run_says_how_long_the_run_takes(plan: RunPlan, count: int, text: st
 
 
 @pytest.mark.parametrize(
-    ("namespace", "amounts"),
+    ("namespace", "count", "amounts"),
     [
-        ("shared", ["about 3 objects of prepare", "about 3 objects of prepare"]),
-        ("independent", ["3 objects of prepare", "2 objects of prepare"]),
-        ("replicated", ["5 objects of prepare", "5 objects of prepare"]),
+        ("shared", 6, ["about 3 objects of prepare", "about 3 objects of prepare"]),
+        ("shared", 1, ["at most 1 object of prepare", "at most 1 object of prepare"]),
+        ("independent", 5, ["3 objects of prepare", "2 objects of prepare"]),
+        ("replicated", 5, ["5 objects of prepare", "5 objects of prepare"]),
     ],
 )
 def test_dry_run_counts_objects_where_they_live(
-    plan: RunPlan, namespace: Literal["shared", "independent", "replicated"], amounts: list[str]
+    plan: RunPlan, namespace: Literal["shared", "independent", "replicated"], count: int, amounts: list[str]
 ) -> None:
     prepare = plan.workers[0].stages[0]
-    objects = replace(prepare.objects[0], count=5 if namespace != "shared" else 6, shares=1)
+    objects = replace(prepare.objects[0], count=count, shares=1)
     worker = replace(
         plan.workers[0],
         endpoints=plan.endpoints[:2],
