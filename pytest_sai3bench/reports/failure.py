@@ -12,7 +12,7 @@ from pytest_sai3bench.reports.tables import MEASURES, lay_out, measures
 from pytest_sai3bench.results.outliers import find_outliers
 from pytest_sai3bench.thresholds.grammar import parse
 from pytest_sai3bench.thresholds.rules import OfMedian
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, ERROR_METRICS, OPERATIONS_OF
+from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, ERROR_METRICS, OPERATIONS_OF
 from pytest_sai3bench.units import format_count
 
 if TYPE_CHECKING:
@@ -72,12 +72,19 @@ def _compare(
     if len(shown) > MOST_LINES:
         shown.sort(key=lambda pair: (not pair[0].worst, *badness(pair[1], marks.get(pair[0].name))))
     shows_value = rule.metric.name not in _SHOWN
+    # How endpoints compare has no value for one of them: what is compared stands there.
+    heading = "requests" if rule.scope == ENDPOINTS else rule.metric.name
     table = number_and_mark(
         [
-            (row.name, *((row.value,) if shows_value else ()), f"{part.share:.1%}", *measures(part))
+            (
+                row.name,
+                *((row.value.removesuffix(f" {heading}"),) if shows_value else ()),
+                f"{part.share:.1%}",
+                *measures(part),
+            )
             for row, part in shown
         ],
-        header=("endpoint", *((rule.metric.name,) if shows_value else ()), "share", *MEASURES),
+        header=("endpoint", *((heading,) if shows_value else ()), "share", *MEASURES),
         numbers=[part.number for _, part in shown],
         marks=[f"{_pointer(row)} {marks.get(row.name, '')}".strip() for row, _ in shown],
         width=width,
