@@ -312,7 +312,7 @@ class EndpointRules:
     failure: FailureMode = "fail"
     eject_after: int = 5
     eject_time_s: float = 10.0
-    suspect_after_s: float = 1.0
+    suspect_after_s: float = 5.0
 
     def to_wire(self) -> dict[str, Any]:
         """Return all fields."""

@@ -141,9 +141,9 @@ class MultiEndpoint(Section):
         ),
     )
     suspect_after: PositiveDuration = Field(
-        default=1.0,
+        default=5.0,
         description=(
-            "the time after which an endpoint counts as silent, such as 1s. "
+            "the time after which an endpoint counts as silent, such as 5s. "
             "It gets no operations while it has not answered for so long, or for twice as long as it ever was silent "
             "before, and others have not fallen silent with it. With `endpoint_failure: eject` five times as long ejects it."
         ),

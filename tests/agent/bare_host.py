@@ -44,7 +44,7 @@ def main(archive: str, package: str) -> None:
     sys.modules[f"{package}.serve"].serve(link)
     seen = {
         "python": "{}.{}".format(*sys.version_info),
-        "messages": [message for message in heard if message["type"] != "alive"],
+        "messages": [message for message in heard if message["type"] not in {"alive", "settled"}],
         "foreign": sorted(name for name in sys.modules if name.startswith(("pytest", "boto", "execnet"))),
     }
     print(json.dumps(seen))

@@ -324,9 +324,11 @@ def test_lanes_of_files_note_what_they_do(
         (names[op], endpoints[number].uri): count for (op, number), (count, _) in run.reins.counts().items()
     }
     failed = Counter((row["op"], row["endpoint"]) for row in rows if row["error"])
-    assert failed == {
-        (names[op], endpoints[number].uri): count for op, number, _, count, _ in run.reins.errors()
-    }
+    counted: Counter[tuple[str, str]] = Counter()
+    # Those after the end of the window are counted apart.
+    for op, number, _, count, _ in run.reins.errors():
+        counted[names[op], endpoints[number].uri] += count
+    assert failed == counted
     assert {row["file"] for row in rows if row["error"]} == {"data/3"}
     assert {(row["op"], row["bytes"]) for row in rows if not row["error"]} == {
         ("GET", "700"),

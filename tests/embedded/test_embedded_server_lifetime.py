@@ -28,8 +28,8 @@ if "fork" in sys.argv:
     child = os.fork()
     if not child:
         signal.pause()
-print(json.dumps([running._processes._keeper.pid, child]), flush=True)
 try:
+    print(json.dumps([running._processes._keeper.pid, child]), flush=True)
     signal.pause()
 except KeyboardInterrupt:
     print(json.dumps([gateway.is_ready(running.credentials) for gateway in running._gateways]), flush=True)
