@@ -25,8 +25,8 @@ workload: [{op: list, path: data/, weight: 1}]
 @pytest.mark.parametrize(
     ("keys", "rules"),
     [
-        ("strategy: round_robin", EndpointRules("fail", 5, 10.0, 1.0)),
-        ("endpoint_failure: Continue", EndpointRules("continue", 5, 10.0, 1.0)),
+        ("strategy: round_robin", EndpointRules("fail", 5, 10.0, 5.0)),
+        ("endpoint_failure: Continue", EndpointRules("continue", 5, 10.0, 5.0)),
         (
             "endpoint_failure: eject, eject_time: 250ms, eject_after: 3, suspect_after: 2",
             EndpointRules("eject", 3, 0.25, 2.0),
