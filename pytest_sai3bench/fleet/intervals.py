@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pytest_sai3bench.agent.messages import TickWire
-    from pytest_sai3bench.plan.model import RunPlan, StageKind, WorkerPlan
+    from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import PhaseResult
     from pytest_sai3bench.results.timeline import Interval
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.fleet.processes import HostPool
-    from pytest_sai3bench.plan.model import RunPlan, StageKind
+    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.work import StageKind
 
 # What a workload may take beyond its own time: the drain of its last operations, and their way home.
 _SLACK_S = 30.0

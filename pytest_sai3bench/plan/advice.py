@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.patterns import parse_pattern
 from pytest_sai3bench.agent.pools import numbered_name
-from pytest_sai3bench.plan.model import StagePlan
+from pytest_sai3bench.plan.work import StagePlan
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_sai3bench.plan.model import ObjectSet, OperationPlan, RunPlan
+    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.work import ObjectSet, OperationPlan
 
 # What is called large where it stays behind.
 _LARGE_BYTES, _LARGE_COUNT = 2**30, 10_000

@@ -12,12 +12,7 @@ from pytest_sai3bench.plan.cores import physical_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints, unite
 from pytest_sai3bench.plan.engines import check_engine
 from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, plan_host
-from pytest_sai3bench.plan.model import (
-    EndpointRules,
-    ErrorPolicy,
-    RunPlan,
-    WorkerPlan,
-)
+from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy, RunPlan, WorkerPlan
 from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below
 from pytest_sai3bench.plan.sharers import with_sharers

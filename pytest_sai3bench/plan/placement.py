@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.plan.cores import spread
 
 if TYPE_CHECKING:
-    from pytest_sai3bench.plan.model import ObjectSet, WorkerPlan
+    from pytest_sai3bench.plan.model import WorkerPlan
+    from pytest_sai3bench.plan.work import ObjectSet
 
 
 def objects_per_endpoint(worker: WorkerPlan) -> list[float]:

@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.errors import Problem
-from pytest_sai3bench.plan.model import (
+from pytest_sai3bench.plan.paths import as_folder, below, relative_path
+from pytest_sai3bench.plan.work import (
     PLAIN_DATA,
     DataPlan,
     MultipartPlan,
@@ -17,7 +18,6 @@ from pytest_sai3bench.plan.model import (
     SizePlan,
     StagePlan,
 )
-from pytest_sai3bench.plan.paths import as_folder, below, relative_path
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal

@@ -7,23 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.plan.advice import give_advice
-from pytest_sai3bench.plan.model import OperationPlan
 from pytest_sai3bench.plan.placement import objects_per_endpoint
+from pytest_sai3bench.plan.work import OperationPlan
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_sai3bench.plan.model import (
-        HostPlan,
-        ObjectSet,
-        Origin,
-        RunPlan,
-        SizePlan,
-        StagePlan,
-        WorkerPlan,
-    )
+    from pytest_sai3bench.plan.model import HostPlan, Origin, RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 # What prepare does about its objects, by (look, create).
 _CARE = {

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-    from pytest_sai3bench.plan.model import RunPlan, StageKind
+    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import Tally
     from pytest_sai3bench.results.timeline import HostCpu, Interval
 

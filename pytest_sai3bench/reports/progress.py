@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_sai3bench.agent.messages import TickWire
-    from pytest_sai3bench.plan.model import RunPlan, StagePlan, WorkerPlan
+    from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.work import StagePlan
 
 
 class Progress:

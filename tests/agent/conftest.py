@@ -30,7 +30,7 @@ from pytest_sai3bench.agent.s3_requests import S3Requests
 from pytest_sai3bench.agent.sigv4 import Credentials
 from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.agent.stages import Worker
-from pytest_sai3bench.plan import model
+from pytest_sai3bench.plan import model, work
 
 if TYPE_CHECKING:
     import ssl
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pytest_sai3bench.agent.tls import TlsClient, TlsSettings
 
 KEYS = Credentials("access", "secret", "us-east-1")
-SIZE = model.SizePlan("fixed", 1000, 1000)
+SIZE = work.SizePlan("fixed", 1000, 1000)
 # No answer in a test may take longer; nothing waits for it when all is well.
 PATIENCE_S = 20.0
 # Tests that are not about silence are not to see any, however busy the machine is.
@@ -140,7 +140,7 @@ def make_run() -> Iterator[Callable[..., Run]]:
 
         def make(
             endpoints: Iterable[model.Endpoint],
-            stages: Iterable[model.StagePlan],
+            stages: Iterable[work.StagePlan],
             credentials: Credentials | None = None,
             tls: TlsSettings | None = None,
             **changes: Any,
@@ -166,11 +166,11 @@ def make_run() -> Iterator[Callable[..., Run]]:
 
 
 @pytest.fixture
-def make_op() -> Callable[..., model.OperationPlan]:
+def make_op() -> Callable[..., work.OperationPlan]:
     """Return ``make_op(op, path="", weight=1, …)``: one entry of a workload."""
 
-    def make(op: str, path: str = "", weight: int = 1, **changes: Any) -> model.OperationPlan:
-        return model.OperationPlan(
+    def make(op: str, path: str = "", weight: int = 1, **changes: Any) -> work.OperationPlan:
+        return work.OperationPlan(
             op, path, weight, f"suite.yaml:{op}", SIZE if op == "put" else None, **changes
         )
 
@@ -403,7 +403,7 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             end_ns: int = NEVER_NS,
             stop_when: Callable[[], bool] = lambda: False,
             loop: HttpLoop | None = None,
-            rate: model.RatePlan | None = None,
+            rate: work.RatePlan | None = None,
             duration_ns: int = NEVER_NS,
             endpoint_rules: model.EndpointRules = PATIENT,
             op_log: OpLog | None = None,

@@ -13,7 +13,8 @@ from pytest_sai3bench.agent.messages import GET, STAT
 from pytest_sai3bench.agent.s3_requests import S3Requests, quote_key
 from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.embedded import seaweedfs, server
-from pytest_sai3bench.plan.model import Endpoint, Origin, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,14 +16,12 @@ import trustme
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.agent.tls import TlsSettings
-from pytest_sai3bench.plan.model import (
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import (
     DataPlan,
-    Endpoint,
-    ErrorPolicy,
     MultipartPlan,
     ObjectSet,
     OperationPlan,
-    Origin,
     RangesPlan,
     SizePlan,
     StagePlan,

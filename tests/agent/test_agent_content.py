@@ -25,7 +25,7 @@ from pytest_sai3bench.agent.payload import (
     object_number,
 )
 from pytest_sai3bench.agent.sizes import make_sampler
-from pytest_sai3bench.plan.model import SizePlan
+from pytest_sai3bench.plan.work import SizePlan
 
 POOL = Pool(42)
 DRAWS = 20_000

@@ -16,16 +16,8 @@ from pytest_sai3bench.agent import PROTOCOL
 from pytest_sai3bench.agent.link import Alone, Link
 from pytest_sai3bench.agent.serve import serve
 from pytest_sai3bench.agent.stages import Worker
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    ErrorPolicy,
-    ObjectSet,
-    OperationPlan,
-    Origin,
-    SizePlan,
-    StagePlan,
-    WorkerPlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, WorkerPlan
+from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,8 @@ from pytest_sai3bench.agent.crowding import CROWDED, bounded
 from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.pools import spread_key
 from pytest_sai3bench.agent.sources import ANYWHERE
-from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy, RatePlan
+from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy
+from pytest_sai3bench.plan.work import RatePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

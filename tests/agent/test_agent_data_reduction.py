@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.plan.model import DataPlan, Endpoint, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import DataPlan, ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

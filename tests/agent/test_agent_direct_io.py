@@ -23,7 +23,8 @@ from pytest_sai3bench.agent.direct_io import (
 from pytest_sai3bench.agent.file_operations import make_buffer
 from pytest_sai3bench.agent.file_puts import FileMaker
 from pytest_sai3bench.agent.payload import CHUNK_BYTES, Payload, Pool, object_number
-from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,8 @@ import pytest
 
 from pytest_sai3bench.agent.balance import PLACED
 from pytest_sai3bench.agent.messages import GET, PUT
-from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy, RatePlan
+from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy
+from pytest_sai3bench.plan.work import RatePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

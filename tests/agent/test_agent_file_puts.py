@@ -16,7 +16,8 @@ from pytest_sai3bench.agent.file_operations import list_files, make_buffer, writ
 from pytest_sai3bench.agent.file_puts import FileMaker
 from pytest_sai3bench.agent.messages import ATOMIC, FSYNC
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
-from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,8 @@ from pytest_sai3bench.agent.lanes import Lanes
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.recorder import NEVER_NS, SECOND_NS, Window
 from pytest_sai3bench.agent.resolution import StageFailed
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

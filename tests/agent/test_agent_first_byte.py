@@ -17,7 +17,8 @@ from pytest_sai3bench.agent.buckets import UPPER_BYTES
 from pytest_sai3bench.agent.connection import Connection
 from pytest_sai3bench.agent.messages import GET, LIST
 from pytest_sai3bench.agent.recorder import NEVER_NS, Recorder, Segment, Totals, Window, series_base
-from pytest_sai3bench.plan.model import Endpoint, Origin, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,13 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.agent import file_engine
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    EndpointRules,
-    FailureMode,
-    Origin,
-    StagePlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, EndpointRules, FailureMode, Origin
+from pytest_sai3bench.plan.work import StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

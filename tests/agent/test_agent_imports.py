@@ -15,16 +15,8 @@ import pytest
 
 from pytest_sai3bench import agent
 from pytest_sai3bench.fleet.shipping import PACKAGE, agent_zip
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    ErrorPolicy,
-    ObjectSet,
-    OperationPlan,
-    Origin,
-    SizePlan,
-    StagePlan,
-    WorkerPlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, WorkerPlan
+from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

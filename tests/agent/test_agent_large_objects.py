@@ -16,18 +16,14 @@ from pytest_sai3bench.agent.link import Link
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.serve import serve
 from pytest_sai3bench.agent.stages import Worker
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    EndpointRules,
-    ErrorPolicy,
+from pytest_sai3bench.plan.model import Endpoint, EndpointRules, ErrorPolicy, Origin, WorkerPlan
+from pytest_sai3bench.plan.work import (
     MultipartPlan,
     ObjectSet,
     OperationPlan,
-    Origin,
     RangesPlan,
     SizePlan,
     StagePlan,
-    WorkerPlan,
 )
 
 if TYPE_CHECKING:

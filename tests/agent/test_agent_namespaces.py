@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.agent.resolution import StageFailed
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    EndpointRules,
-    MultipartPlan,
-    ObjectSet,
-    Origin,
-    RangesPlan,
-    SizePlan,
-    StagePlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, EndpointRules, Origin
+from pytest_sai3bench.plan.work import MultipartPlan, ObjectSet, RangesPlan, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,7 +15,8 @@ from pytest_sai3bench.agent.large import LARGE, Large, Multipart, Ranges
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
 from pytest_sai3bench.agent.op_log import COLUMNS, OpLog
 from pytest_sai3bench.agent.payload import PLAIN
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.agent.file_operations import advice_for, read_file
-from pytest_sai3bench.plan.model import Endpoint, OperationPlan, Origin, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import OperationPlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

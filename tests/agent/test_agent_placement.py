@@ -10,7 +10,7 @@ from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, PlacedPool, numbered_name
 from pytest_sai3bench.agent.resolution import find_missing, resolve_pools
 from pytest_sai3bench.agent.sources import ANYWHERE
-from pytest_sai3bench.plan.model import ObjectSet, OperationPlan, SizePlan
+from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, SizePlan
 
 SIZE = SizePlan("fixed", 10, 10)
 

@@ -11,7 +11,7 @@ from pytest_sai3bench.agent.large import LARGE, Large, Ranges
 from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.payload import PLAIN, Payload, Pool, Shape, object_number
 from pytest_sai3bench.agent.verification import Check
-from pytest_sai3bench.plan import model
+from pytest_sai3bench.plan import model, work
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def test_lanes_that_wait_for_an_instant_take_ranges_meanwhile(
         server.addresses,
         [get("k", 600, Ranges(100, 4))] * 9,
         lanes=3,
-        rate=model.RatePlan(10, "deterministic"),
+        rate=work.RatePlan(10, "deterministic"),
         duration_ns=250_000_000,
     )
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.agent.hdr import index_of
 from pytest_sai3bench.agent.messages import GET
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RatePlan, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import RatePlan, SizePlan, StagePlan
 from pytest_sai3bench.results.latency import Latency
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 from pytest_sai3bench.agent import connection as connection_module
 from pytest_sai3bench.agent import s3_engine
 from pytest_sai3bench.agent.messages import GET
-from pytest_sai3bench.plan.model import Endpoint, Origin, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

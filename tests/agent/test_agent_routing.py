@@ -16,7 +16,8 @@ from pytest_sai3bench.agent.direct_io import refusal
 from pytest_sai3bench.agent.pools import numbered_name, spread_key
 from pytest_sai3bench.agent.sigv4 import Credentials
 from pytest_sai3bench.agent.tls import TlsSettings
-from pytest_sai3bench.plan.model import Endpoint, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_sai3bench.agent.payload import Payload, Pool, object_number
 from pytest_sai3bench.agent.s3_requests import quote_key
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, ObjectSet, Origin, SizePlan, StagePlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

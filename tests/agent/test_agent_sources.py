@@ -19,7 +19,7 @@ from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
 from pytest_sai3bench.agent.sizes import size_by_name
 from pytest_sai3bench.agent.sources import ANYWHERE, Mix, Numbered
-from pytest_sai3bench.plan.model import DataPlan, OperationPlan, SizePlan
+from pytest_sai3bench.plan.work import DataPlan, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

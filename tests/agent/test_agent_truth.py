@@ -34,7 +34,7 @@ from pytest_sai3bench.agent.poller import READ, WRITE
 from pytest_sai3bench.agent.recorder import NEVER_NS, Segment, Totals, Window
 from pytest_sai3bench.agent.s3_requests import S3Requests
 from pytest_sai3bench.agent.sources import ANYWHERE
-from pytest_sai3bench.plan import model
+from pytest_sai3bench.plan import model, work
 from pytest_sai3bench.results.latency import Latency
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ class Run:
         *,
         warmup_ns: int = 0,
         length_ns: int = NEVER_NS,
-        rate: model.RatePlan | None = None,
+        rate: work.RatePlan | None = None,
         errors: model.ErrorPolicy = model.ErrorPolicy(max_total_errors=1 << 30, error_rate_threshold=1e9),  # noqa: B008
         stop_after_ns: int = NEVER_NS,
     ) -> int:
@@ -329,7 +329,7 @@ def test_a_stall_under_a_rate_shows_as_theory_has_it(make_net: Callable[..., Net
         services.append(answered(begun) - begun)
         responses.append(answered(begun) - due)
 
-    run.go(gets(), length_ns=length, rate=model.RatePlan(per_s, "deterministic"))
+    run.go(gets(), length_ns=length, rate=work.RatePlan(per_s, "deterministic"))
 
     assert run.pacer is not None
     assert (run.pacer.due, run.pacer.missed) == (len(responses), 0)

@@ -12,15 +12,8 @@ from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.payload import PLAIN, Payload, Pool, Shape, object_number
 from pytest_sai3bench.agent.resolution import StageFailed
 from pytest_sai3bench.agent.verification import Check
-from pytest_sai3bench.plan.model import (
-    DataPlan,
-    Endpoint,
-    ErrorPolicy,
-    ObjectSet,
-    Origin,
-    SizePlan,
-    StagePlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.work import DataPlan, ObjectSet, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_sai3bench.fleet.members import Member
-    from pytest_sai3bench.plan.model import RunPlan, StageKind, WorkerPlan
+    from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import PhaseResult, Tally
     from pytest_sai3bench.results.timeline import Interval
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sai3bench.plan.model import MultipartPlan, RangesPlan
+from pytest_sai3bench.plan.work import MultipartPlan, RangesPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_sai3bench.plan.model import ErrorPolicy, SizePlan
+from pytest_sai3bench.plan.model import ErrorPolicy
+from pytest_sai3bench.plan.work import SizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_sai3bench.plan.model import ObjectSet, RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
+    from pytest_sai3bench.plan.work import ObjectSet
 
 _MIXED = """
     target: file:///mnt/

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, StagePlan, WorkerPlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, WorkerPlan
+from pytest_sai3bench.plan.work import StagePlan
 from pytest_sai3bench.plugin import console
 from pytest_sai3bench.plugin.console import PlainLines
 

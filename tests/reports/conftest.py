@@ -5,18 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pytest_sai3bench.errors import Location
-from pytest_sai3bench.plan.model import (
-    Endpoint,
-    ErrorPolicy,
-    ObjectSet,
-    OperationPlan,
-    Origin,
-    RatePlan,
-    RunPlan,
-    SizePlan,
-    StagePlan,
-    WorkerPlan,
-)
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, WorkerPlan
+from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, RatePlan, SizePlan, StagePlan
 from pytest_sai3bench.results.checks import check_phase
 from pytest_sai3bench.results.contacts import Contact, Mount
 from pytest_sai3bench.results.latency import Latency

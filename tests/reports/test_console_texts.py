@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_sai3bench.errors import Location
-from pytest_sai3bench.plan.model import MultipartPlan, RangesPlan, SizePlan
+from pytest_sai3bench.plan.work import MultipartPlan, RangesPlan, SizePlan
 from pytest_sai3bench.reports.dry_run import dry_run
 from pytest_sai3bench.reports.failure import failure_block
 from pytest_sai3bench.reports.summary import summary

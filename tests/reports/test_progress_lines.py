@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, StagePlan, WorkerPlan
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin, RunPlan, WorkerPlan
+from pytest_sai3bench.plan.work import StagePlan
 from pytest_sai3bench.reports.progress import Progress
 from pytest_sai3bench.results.latency import Latency
 
