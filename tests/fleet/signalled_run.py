@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
+import time
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -44,7 +44,9 @@ def _wait_at(instant: tuple[str, str], member: members.Member) -> None:
     if (instant, member.stage) == (INSTANT, STAGE) and not seen:
         seen.append(instant)
         _tell([each.hello["pid"] for each in run._fleet._members])
-        signal.pause()
+        # Not pause(), which misses a signal that comes just before it.
+        while True:
+            time.sleep(0.05)
 
 
 def _tell(value: object) -> None:

@@ -227,8 +227,8 @@ workload:
 
 
 def _log(path: Path) -> list[dict[str, str]]:
-    """Return the lines of a log; the last one may be under way."""
-    header, *rows = (line.split("\t") for line in path.read_text().split("\n")[:-1])
+    """Return the lines of a log; the last one may be under way, and the header, too."""
+    header, *rows = (line.split("\t") for line in path.read_text().split("\n")[:-1] or [""])
     return [dict(zip(header, row, strict=True)) for row in rows]
 
 
