@@ -233,7 +233,7 @@ def test_no_upload_is_left_behind_by_a_stop(
     assert (workload["outcome"], workload["errors"]) == ("aborted", [])
     cut_off, *told = workload["notes"]
     assert cut_off.endswith(" operations were cut off by the stop")
-    assert of_role(workload, "part")["put"][1] > 0
+    assert seen
     # A server that is too slow for the time there is has to be told of.
     left = uploads_in(s3_client, bucket)
     assert len(left) <= len(run.worker.engine.left_behind)
