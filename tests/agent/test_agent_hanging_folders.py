@@ -124,7 +124,7 @@ def test_what_hung_counts_when_it_returns_and_then_there_are_as_many_lanes_as_be
 ) -> None:
     run = make_run(
         mounts.endpoints,
-        [make_stage(make_op, 1.5)],
+        [make_stage(make_op, 2.5)],
         lanes=3,
         endpoint_rules=EndpointRules("continue", suspect_after_s=0.2, eject_time_s=0.3),
     )
@@ -135,7 +135,8 @@ def test_what_hung_counts_when_it_returns_and_then_there_are_as_many_lanes_as_be
         now = monotonic_ns()
         if now - began_ns > 0.2 * S and not mounts.hung_ns:
             mounts.hang()
-        if now - began_ns > 0.9 * S:
+        # From when they hang, which on a busy machine is later than meant.
+        if mounts.hung_ns and now - mounts.hung_ns > 0.8 * S:
             mounts.go_on()
         lanes.append(sum(lane.is_alive() for lane in run.worker.engine._lanes._lanes))
         return False
