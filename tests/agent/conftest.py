@@ -77,6 +77,16 @@ class Reins:
                     found[wire["op"], wire["endpoint"]] = (count + wire["count"], size + wire["bytes"])
         return found
 
+    def counts_of(self, role: str) -> dict[tuple[str, int], tuple[int, int]]:
+        """Return as `counts` does, but only what has one of the roles of `messages.ROLES`."""
+        found: dict[tuple[str, int], tuple[int, int]] = {}
+        for series in self.totals.sections_wire().values():
+            for wire in series:
+                if wire["role"] == role:
+                    count, size = found.get((wire["op"], wire["endpoint"]), (0, 0))
+                    found[wire["op"], wire["endpoint"]] = (count + wire["count"], size + wire["bytes"])
+        return found
+
     def errors(self) -> list[tuple[str, int, str, int, str]]:
         """Return operation, endpoint, kind, number and first text of all failures."""
         return [

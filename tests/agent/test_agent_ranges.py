@@ -54,16 +54,6 @@ def get(key: str, size: int, ranges: Ranges, shape: Shape | None = None) -> tupl
     return (GET | LARGE, key, size, Large(ranges, shape))
 
 
-def counts(reins: Any, role: str) -> dict[tuple[str, int], tuple[int, int]]:
-    found: dict[tuple[str, int], tuple[int, int]] = {}
-    for series in reins.totals.sections_wire().values():
-        for wire in series:
-            if wire["role"] == role:
-                count, size = found.get((wire["op"], wire["endpoint"]), (0, 0))
-                found[wire["op"], wire["endpoint"]] = (count + wire["count"], size + wire["bytes"])
-    return found
-
-
 @pytest.mark.parametrize("known", ["known", ""], ids=["known", "unknown"])
 @pytest.mark.parametrize("size", [0, 1, 100 * KIB, 100 * KIB + 1, 999 * KIB])
 def test_every_byte_is_asked_for_once(
@@ -86,17 +76,17 @@ def test_every_byte_is_asked_for_once(
         assert asked[1:] == [(start, min(start + length, size) - 1) for start in range(length, size, length)]
     assert run.reins.errors() == []
     if len(asked) == 1:
-        assert counts(run.reins, "") == {("get", 0): (1, size)}
-        assert counts(run.reins, "whole") == counts(run.reins, "part") == {}
+        assert run.reins.counts_of("") == {("get", 0): (1, size)}
+        assert run.reins.counts_of("whole") == run.reins.counts_of("part") == {}
         return
     served = Counter(request.endpoint for request in server.requests)
     moved = Counter[int]()
     for request in server.requests:
         first, last = asked_range(request)
         moved[request.endpoint] += min(last, size - 1) - first + 1
-    assert counts(run.reins, "") == {}
-    assert counts(run.reins, "whole") == {("get", 0): (1, size)}
-    assert counts(run.reins, "part") == {("get", at): (served[at], moved[at]) for at in (0, 1)}
+    assert run.reins.counts_of("") == {}
+    assert run.reins.counts_of("whole") == {("get", 0): (1, size)}
+    assert run.reins.counts_of("part") == {("get", at): (served[at], moved[at]) for at in (0, 1)}
 
 
 class Crowd:
@@ -129,7 +119,7 @@ def test_ranges_share_the_lanes(
 
     run = run_loop(server.addresses, [get("k", 600, Ranges(100, parallel))], lanes=lanes)
 
-    assert counts(run.reins, "part") == {("get", 0): (6, 600)}
+    assert run.reins.counts_of("part") == {("get", 0): (6, 600)}
     assert crowd.most == together
 
 
@@ -142,7 +132,7 @@ def test_objects_of_one_size_are_read_two_at_a_time_when_lanes_allow_it(
     run = run_loop(server.addresses, [get("k", 400, Ranges(100, 2))] * 4, lanes=4)
 
     assert crowd.most == 4
-    assert counts(run.reins, "whole") == {("get", 0): (4, 1600)}
+    assert run.reins.counts_of("whole") == {("get", 0): (4, 1600)}
 
 
 def test_lanes_that_wait_for_an_instant_take_ranges_meanwhile(
@@ -163,7 +153,7 @@ def test_lanes_that_wait_for_an_instant_take_ranges_meanwhile(
     assert run.pacer is not None
     whole = run.pacer.due - run.pacer.missed
     assert whole > 0
-    assert counts(run.reins, "whole") == {("get", 0): (whole, 600 * whole)}
+    assert run.reins.counts_of("whole") == {("get", 0): (whole, 600 * whole)}
     wires = [wire for series in run.reins.totals.sections_wire().values() for wire in series]
     responses = [
         sum(wire["response"]["counts"]) if wire["response"] else 0
@@ -190,8 +180,8 @@ def test_a_range_that_fails_is_tried_again_elsewhere(
     refused = sum(request.endpoint for request in server.requests)
     assert refused > 0
     assert run.reins.errors() == [("get", 1, "http-503", refused, "503")]
-    assert counts(run.reins, "whole") == {("get", 0): (1, 600)}
-    assert counts(run.reins, "part") == {("get", 0): (6, 600)}
+    assert run.reins.counts_of("whole") == {("get", 0): (1, 600)}
+    assert run.reins.counts_of("part") == {("get", 0): (6, 600)}
     assert run.policy.retries == refused
 
 
@@ -213,8 +203,8 @@ def test_a_range_that_fails_for_good_ends_the_operation_and_nothing_else(
     asked = Counter(request.path for request in server.requests)
     assert asked == {"/bench/bad": 2, "/bench/good": 6}
     assert run.reins.errors() == [("get", 0, "http-500", 1, "500")]
-    assert counts(run.reins, "whole") == {("get", 0): (1, 600)}
-    assert counts(run.reins, "part") == {("get", 0): (7, 700)}
+    assert run.reins.counts_of("whole") == {("get", 0): (1, 600)}
+    assert run.reins.counts_of("part") == {("get", 0): (7, 700)}
 
 
 @pytest.mark.parametrize("known", [100, 250, 600, 10_000])
@@ -227,7 +217,7 @@ def test_answers_are_right_about_the_size(
     run = run_loop(server.addresses, [get("k", known, Ranges(100, 2))], lanes=2)
 
     assert run.reins.errors() == []
-    whole = counts(run.reins, "whole") or counts(run.reins, "")
+    whole = run.reins.counts_of("whole") or run.reins.counts_of("")
     assert whole == {("get", 0): (1, 250)}
 
 
@@ -303,7 +293,7 @@ def test_a_small_object_may_come_without_being_a_range(
     server = start_server(lambda request, peer: SOME % b"200 OK")
     run = run_loop(server.addresses, [get("k", -1, Ranges(100, 2))])
     assert run.reins.errors() == []
-    assert counts(run.reins, "") == {("get", 0): (1, 100)}
+    assert run.reins.counts_of("") == {("get", 0): (1, 100)}
 
 
 @pytest.mark.parametrize("shape", [PLAIN, Shape(dedup=3), Shape(compress=2), Shape(zero=True)])
@@ -319,7 +309,7 @@ def test_ranges_are_verified_wherever_they_begin(
     server = start_server(lambda request, peer: serve(bodies["/bench/k"], request))
     good = run_loop(server.addresses, [get("k", length, Ranges(max(size, 10_001), 4), shape)], lanes=4)
     assert good.reins.errors() == []
-    assert counts(good.reins, "whole") == {("get", 0): (1, length)}
+    assert good.reins.counts_of("whole") == {("get", 0): (1, length)}
 
     payload = Payload(Pool(1))
     for start in range(0, length, max(size, 10_001)):
@@ -343,7 +333,7 @@ def test_a_verified_object_has_the_size_it_was_written_with(
 
     assert [error[:3] for error in run.reins.errors()] == [("get", 0, kind)]
     assert run.reins.errors()[0][4] == f"k: {served} bytes, expected 600"
-    assert counts(run.reins, "whole") == {}
+    assert run.reins.counts_of("whole") == {}
 
 
 def test_a_range_has_a_time_limit_of_its_own(
@@ -388,4 +378,4 @@ def test_a_closed_connection_is_no_error_for_a_range(
     run = run_loop(server.addresses, [get("k", 1000, Ranges(100, 2))], lanes=2)
 
     assert run.reins.errors() == []
-    assert counts(run.reins, "part") == {("get", 0): (10, 1000)}
+    assert run.reins.counts_of("part") == {("get", 0): (10, 1000)}

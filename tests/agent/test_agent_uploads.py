@@ -117,16 +117,6 @@ class Store:
             return answer(b"<CompleteMultipartUploadResult><ETag/></CompleteMultipartUploadResult>")
 
 
-def counts(reins: Any, role: str) -> dict[tuple[str, int], tuple[int, int]]:
-    found: dict[tuple[str, int], tuple[int, int]] = {}
-    for series in reins.totals.sections_wire().values():
-        for wire in series:
-            if wire["role"] == role:
-                count, size = found.get((wire["op"], wire["endpoint"]), (0, 0))
-                found[wire["op"], wire["endpoint"]] = (count + wire["count"], size + wire["bytes"])
-    return found
-
-
 @settings(deadline=None, max_examples=60)
 @given(
     st.integers(1, 300_000),
@@ -171,10 +161,10 @@ def test_an_upload_is_one_operation_of_the_object_s_size(
     steps = [step for step, _ in store.steps]
     assert steps == ["create", *["part"] * parts, "complete"]
     assert store.most <= min(multipart.parallel, lanes)
-    assert counts(run.reins, "") == {}
-    assert counts(run.reins, "whole") == {("put", 0): (1, size)}
+    assert run.reins.counts_of("") == {}
+    assert run.reins.counts_of("whole") == {("put", 0): (1, size)}
     requests = Counter(endpoint for _, endpoint in store.steps)
-    sent = counts(run.reins, "part")
+    sent = run.reins.counts_of("part")
     assert {endpoint: count for (_, endpoint), (count, _) in sent.items()} == dict(requests)
     assert sum(moved for _, moved in sent.values()) == size
     assert run.left_behind == []
@@ -195,7 +185,7 @@ def test_parts_of_one_object_are_sent_at_the_same_time(
     run = run_loop(server.addresses, [put("k", 600, Multipart(100, 3, 1))], lanes=5)
 
     assert store.most == 3
-    assert counts(run.reins, "whole") == {("put", 0): (1, 600)}
+    assert run.reins.counts_of("whole") == {("put", 0): (1, 600)}
 
 
 @pytest.mark.parametrize(
@@ -239,7 +229,7 @@ def test_an_upload_that_fails_is_aborted(
     assert run.reins.errors() == [("put", 0, error[0], 1, error[1])]
     assert store.objects == {"/bench/good": content_of("good", 300)}
     assert store.uploads == {}
-    assert counts(run.reins, "whole") == {("put", 0): (1, 300)}
+    assert run.reins.counts_of("whole") == {("put", 0): (1, 300)}
     aborts = [step for step, _ in store.steps].count("abort")
     assert aborts == (failing != "create")
     left = ["bad: the request that begins it had no answer"] if said[0] == b"<Hello/>" else []
@@ -263,7 +253,7 @@ def test_each_request_is_tried_again_by_the_policy(
     assert run.reins.errors() == [("put", 0, "http-503", 2, "503")]
     assert run.policy.retries == 2
     assert store.objects == {"/bench/k": content_of("k", 300)}
-    assert counts(run.reins, "whole") == {("put", 0): (1, 300)}
+    assert run.reins.counts_of("whole") == {("put", 0): (1, 300)}
     assert [step for step, _ in store.steps].count("abort") == 0
 
 
@@ -290,7 +280,7 @@ def test_other_parts_are_waited_for_before_an_upload_is_aborted(
     run = run_loop(server.addresses, [put("k", 1000, Multipart(100, 2, 1))], lanes=2)
 
     assert [step for step, _ in store.steps] == ["create", "part", "part", "abort"]
-    assert counts(run.reins, "part") == {("put", 0): (2, 100)}
+    assert run.reins.counts_of("part") == {("put", 0): (2, 100)}
     assert store.uploads == {}
 
 
@@ -349,7 +339,7 @@ def test_a_stop_cuts_an_upload_off_and_aborts_it(
 
     assert run.cut_off == 2
     assert run.reins.errors() == []
-    assert counts(run.reins, "whole") == {}
+    assert run.reins.counts_of("whole") == {}
     assert store.uploads == {}
     left = ["k: the request that begins it had no answer"] * 2 if stalled == "create" else []
     assert run.left_behind == left
@@ -418,7 +408,7 @@ def test_the_end_of_the_window_lets_an_upload_complete(
 
     assert run.reins.errors() == []
     assert store.uploads == {}
-    whole = counts(run.reins, "whole")["put", 0]
+    whole = run.reins.counts_of("whole")["put", 0]
     assert whole == (len(store.objects), sum(map(len, store.objects.values())))
     assert [step for step, _ in store.steps].count("abort") == 0
 
