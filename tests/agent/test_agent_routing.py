@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +19,7 @@ from pytest_sai3bench.agent.pools import numbered_name, spread_key
 from pytest_sai3bench.agent.sigv4 import Credentials
 from pytest_sai3bench.agent.tls import TlsSettings
 from pytest_sai3bench.plan.model import Endpoint, Origin
-from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
+from pytest_sai3bench.plan.work import MultipartPlan, ObjectSet, RangesPlan, SizePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,6 +34,8 @@ WEIGHTS = (3.0, 1.0, 2.0)
 STRATEGIES = ["round_robin", "least_connections", "random", "weighted", "sticky", "least_latency"]
 SIZE = SizePlan("fixed", 500, 500)
 OBJECTS = ObjectSet("data/", "prepared", COUNT, SIZE, "s.yaml:1")
+_COMPLETED = b"<CompleteMultipartUploadResult/>"
+_RANGE = re.compile(r"\r\nRange: bytes=(\d+)-(\d+)")
 METHODS = {"GET": "get", "PUT": "put", "HEAD": "stat", "DELETE": "delete"}
 
 
@@ -67,7 +71,11 @@ class Shelf:
         key = parts.path.removeprefix("/bench/")
         status, body, length = "200 OK", b"", 0
         with self._lock:
-            if request.method == "PUT":
+            if request.method == "POST":
+                body = b"<R><UploadId>u</UploadId></R>" if parts.query == "uploads=" else _COMPLETED
+            elif "partNumber" in parts.query:
+                status = '200 OK\r\nETag: "tag"'
+            elif request.method == "PUT":
                 self.objects[key] = request.body
             elif request.method == "DELETE":
                 status = "204 No Content" if self.objects.pop(key, None) is not None else "404 Not Found"
@@ -82,6 +90,10 @@ class Shelf:
             elif key in self.objects:
                 length = len(self.objects[key])
                 body = self.objects[key] if request.method == "GET" else b""
+                if asked := _RANGE.search(request.head):
+                    first, last = int(asked[1]), min(int(asked[2]) + 1, length)
+                    body, length = body[first:last], last - first
+                    status = f"206 X\r\nContent-Range: bytes {first}-{last - 1}/{len(self.objects[key])}"
             else:
                 status = "404 Not Found"
         return f"HTTP/1.1 {status}\r\nContent-Length: {length or len(body)}\r\n\r\n".encode() + body
@@ -100,6 +112,11 @@ class Storage:
     def begin(self) -> None:
         """Forget what has arrived so far."""
         self._before = len(self._server.requests) if self._server else 0
+
+    @property
+    def requests(self) -> list[Any]:
+        """What has arrived since `begin`."""
+        return list(self._server.requests[self._before :])
 
     def seen(self) -> Counter[tuple[str, int]] | None:
         if self._server is None:
@@ -197,3 +214,39 @@ def test_every_operation_goes_where_the_strategy_says(
         elif stages[number].kind == "workload":
             assert sum(counts) == LIMIT
         check_counts(strategy, counts, keys)
+
+
+@pytest.mark.parametrize("storage", ["s3", "s3+https"], indirect=True)
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_part_of_an_operation_goes_where_the_strategy_says(
+    storage: Storage, make_run: Callable[..., Any], make_op: Callable[..., Any], strategy: str
+) -> None:
+    # Objects have 500 bytes: three ranges, or three parts between a begin and an end.
+    reads = make_op("get", "data/*", ranges=RangesPlan(200, 2))
+    writes = replace(make_op("put", "new/"), size=SIZE, multipart=MultipartPlan(200, 2, 200))
+    run = make_run(
+        storage.endpoints,
+        [
+            StagePlan("prepare", objects=(OBJECTS,)),
+            StagePlan("workload", duration_s=60, operations=(reads,)),
+            StagePlan("workload", duration_s=60, operations=(writes,)),
+        ],
+        storage.credentials,
+        storage.tls,
+        strategy=strategy,
+        weights=WEIGHTS if strategy == "weighted" else (),
+    )
+    prepare_stage = run.worker.prepare
+    run.worker.prepare = lambda *more: _limited(prepare_stage(*more))
+    assert {kind for kind, _ in run.check()} == {""}
+    run.stage(0)
+    for stage, op, requests in ((1, "get", 3), (2, "put", 5)):
+        run.stage(stage, once_ready=storage.begin)
+        assert run.reins.errors() == []
+        assert len(storage.requests) == LIMIT * requests
+        arrived = Counter(each.endpoint for each in storage.requests)
+        keys = [urlsplit(each.path).path.removeprefix("/bench/") for each in storage.requests]
+        check_counts(strategy, [arrived[endpoint] for endpoint in range(ENDPOINTS)], keys)
+        counted = {at: count for (kind, at), (count, _) in run.reins.counts_of("part").items() if kind == op}
+        assert counted == arrived
+        assert sum(count for count, _ in run.reins.counts_of("whole").values()) == LIMIT
