@@ -252,7 +252,6 @@ FAILURE_KINDS = (
     "tls-failed",
     "no-match",
     "unverifiable",
-    "too-many-errors",
     "no-boto3",
     "old-python",
     "aborted",
