@@ -268,6 +268,13 @@ class PhaseResult:
         """Completed bytes per second of the window; 0 for an empty window."""
         return tally.bytes / self.window_s if self.window_s else 0.0
 
+    @property
+    def imbalance(self) -> float:
+        """(max - min) / mean of requests per planned endpoint, 0 … n; 0 without requests."""
+        requests = [self.tally(endpoint=uri).requests for uri in self.endpoints]
+        mean = sum(requests) / len(requests) if requests else 0.0
+        return (max(requests) - min(requests)) / mean if mean else 0.0
+
 
 @dataclass(frozen=True)
 class Check:

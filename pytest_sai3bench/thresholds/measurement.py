@@ -118,7 +118,7 @@ def _measure_endpoints(metric: Metric, phase: PhaseResult) -> Measurement:
     asked = sum(counts)
     if metric.name == "idle":
         return Measurement(Fraction(counts.count(0)), asked, "request")
-    # (max - min) / mean, as a fraction: 10% is then exactly 10%.
+    # The formula of PhaseResult.imbalance, as a fraction: 10% is then exactly 10%.
     spread = Fraction((max(counts) - min(counts)) * len(counts), asked) if asked else None
     return Measurement(spread, asked, "request")
 
