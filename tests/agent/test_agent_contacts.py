@@ -139,11 +139,12 @@ def test_connections_are_noted_once_however_many_operations_they_carry(
     found = []
     for _ in range(2):
         run_loop(addresses, [(GET, "key", 0)] * 90, lanes=6, loop=loop)
-        found.append(loop.contacts())
+        used = {(request.endpoint, request.connection) for request in server.requests}
+        found.append((loop.contacts(), len(used), server.connections))
 
-    # Those of the first run are kept, and count in the second, too.
-    for first, refused, second in found:
-        assert first["connections"] + second["connections"] == server.connections
+    # Those of the first run are kept, and count in the second, too. One that opens when all is done is not noted.
+    for (first, refused, second), carried, opened in found:
+        assert carried <= first["connections"] + second["connections"] <= opened
         assert (refused["connections"], refused["remotes"], refused["locals"]) == (0, [], [])
         for contact, (host, port) in ((first, addresses[0]), (second, addresses[2])):
             assert contact["remotes"] == [(f"{host}:{port}", contact["connections"])]

@@ -69,7 +69,7 @@ def write_suite(pytester: pytest.Pytester, store: Path) -> Callable[..., Path]:
         *thresholds: str,
         name: str = "suite.sai3.yaml",
         target: str = "",
-        duration: str = "100ms",
+        duration: str = "300ms",
         more: str = "",
     ) -> Path:
         path = pytester.path / name
