@@ -172,5 +172,5 @@ class BoundedLoop(HttpLoop):
             self._queues[number] = staying
 
 
-class LoggedBoundedLoop(BoundedLoop, LoggedLoop):
-    """A `BoundedLoop` with a log."""
+class LoggedBoundedLoop(LoggedLoop, BoundedLoop):
+    """A `BoundedLoop` with a log, which has to hear first that a lane goes on: what is in line may begin then."""

@@ -77,6 +77,8 @@ class LoggedLoop(HttpLoop):
         now = monotonic_ns()
         began_ns, op, text = self._failing_ns or now, operation_of(task[0]), ": ".join(failure)
         self._failed |= not self._gone_on
+        # What begins because this one is over has a time of its own.
+        self._failing_ns = 0
         self._listed.pop((began_ns, task[1]), None)
         self._note(self._thread, op, endpoint, task[1], 0, began_ns, 0, now, 0, text)
         super()._count_failure(task, attempt, due, endpoint, failure, asked_ns=asked_ns)
