@@ -498,5 +498,6 @@ def test_a_rate_is_kept_by_the_endpoints_that_are_left(
     errors = sum(error[3] for error in run.reins.errors())
     assert run.pacer.due == 100
     assert done + errors + run.pacer.missed == 100
-    assert run.pacer.missed <= 5
+    # Six lanes that the hole held for a second each would miss nearly all; a stalled machine may miss some.
+    assert run.pacer.missed < 50
     assert {error[1] for error in run.reins.errors()} == {1}
