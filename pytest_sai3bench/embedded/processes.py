@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.plan.confidential import environment_of_children
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -36,6 +38,7 @@ class ProcessGroup:
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
                     cwd="/",
+                    env=environment_of_children(os.environ),
                     pass_fds=(hold.fileno(),),
                     start_new_session=True,
                 )

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import CredentialsError
+from pytest_sai3bench.plan.confidential import Confidential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +34,10 @@ def find_credentials() -> Mapping[str, str | None]:
             "there are no S3 credentials",
             remedy="Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE.",
         )
-    return {
-        "access_key": frozen.access_key,
-        "secret_key": frozen.secret_key,
+    return Confidential(
+        access_key=frozen.access_key,
+        secret_key=frozen.secret_key,
         # boto3 does not read AWS_REGION, though all other SDKs of AWS do.
-        "region": os.environ.get("AWS_REGION") or session.region_name or _DEFAULT_REGION,
-        "token": frozen.token,
-    }
+        region=os.environ.get("AWS_REGION") or session.region_name or _DEFAULT_REGION,
+        token=frozen.token,
+    )

@@ -10,6 +10,7 @@ from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightEr
 from pytest_sai3bench.fleet.causes import describe_check
 from pytest_sai3bench.fleet.clocks import ClockSample, estimate_offset
 from pytest_sai3bench.fleet.members import Member, Members
+from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.results.merge import WorkerOutcome
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Fleet:
         pool: HostPool | None = None,
     ) -> None:
         self._plan = plan
-        self._credentials = credentials
-        self._tls = tls
+        self._credentials = Confidential(credentials) if credentials else None
+        self._tls = Confidential(tls) if tls else None
         self._observers = observers
         self._members = Members(observers, pool)
         self._started = False
@@ -140,12 +141,11 @@ class Fleet:
 
     def _check(self) -> None:
         for member in self._members:
-            credentials = dict(self._credentials) if self._credentials else None
             plan = {
                 "type": "plan",
                 "plan": member.plan.to_wire(),
-                "credentials": credentials,
-                **({"tls": dict(self._tls)} if self._tls else {}),
+                "credentials": self._credentials,
+                **({"tls": self._tls} if self._tls else {}),
             }
             self._members.ask(member, plan, "preflight")
         endpoints = max(len(worker.endpoints) for worker in self._plan.workers)

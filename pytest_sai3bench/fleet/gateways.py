@@ -6,11 +6,15 @@ import json
 import queue
 import shlex
 import signal
+import subprocess
 import threading
 from contextlib import contextmanager, suppress
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import execnet
+from execnet.gateway_base import ThreadExecModel
 
 from pytest_sai3bench.errors import AgentStartError
 from pytest_sai3bench.fleet import bootstrap, keeper
@@ -68,11 +72,28 @@ class Gateway:
         return self._host.farewell() if self._host else ""
 
 
-class ThisHost:
-    """The agents that are children of this process."""
+class _Children(ThreadExecModel):
+    """Threads as ever, but what is started on this host has the environment ``env``, and not that of this process."""
 
-    def __init__(self) -> None:
-        self._group = execnet.Group(execmodel="thread")
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    @property
+    def subprocess(self) -> Any:
+        return SimpleNamespace(PIPE=subprocess.PIPE, Popen=partial(subprocess.Popen, env=self._env))
+
+
+def _group(env: Mapping[str, str]) -> Any:
+    # Where execnet takes the name of a model, it takes a model as well.
+    model: Any = _Children(env)
+    return execnet.Group(execmodel=model)
+
+
+class ThisHost:
+    """The agents that are children of this process, with the environment ``env``."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._group = _group(env)
 
     def start(self, key: str, plan: WorkerPlan, deliver: Deliver) -> Gateway:
         """Start one agent; raises `AgentStartError`."""
@@ -101,7 +122,7 @@ class Remote:
     def __init__(self, host: Host) -> None:
         self.host = host
         # Of its own: what happens to this host is no hindrance to the end of another.
-        self._group = execnet.Group(execmodel="thread")
+        self._group = _group(host.env)
         self._agents: list[Any] = []
         self._channel: Any = None
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -9,6 +9,7 @@ from pytest_sai3bench.fleet.probe import CODE, Probe
 from pytest_sai3bench.fleet.ssh import client_config, master_command
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import HostPlan
@@ -18,11 +19,12 @@ _PYTHON_S = 15.0
 
 
 class Host:
-    """One host; ``name`` is unique and names its files in ``folder``."""
+    """One host; ``name`` is unique and names its files in ``folder``, ``env`` is for all that leads there."""
 
-    def __init__(self, plan: HostPlan, name: str, folder: Path) -> None:
+    def __init__(self, plan: HostPlan, name: str, folder: Path, env: Mapping[str, str]) -> None:
         self.plan = plan
         self.name = name
+        self.env = env
         self._socket = folder / f"{name}.socket"
         self._config = folder / f"{name}.config"
         self._log = folder / f"{name}.log"
@@ -46,7 +48,7 @@ class Host:
             command = master_command(ssh, self.plan.python, self._socket)
             self._config.write_text(client_config(self._socket))
             limit_s = ssh.timeout_s + _PYTHON_S
-        self._probe = Probe(command, self.plan.python, self._log, over_ssh=ssh is not None)
+        self._probe = Probe(command, self.plan.python, self._log, env=self.env, over_ssh=ssh is not None)
         if self._given_up:
             self._probe.close(at_once=True)
         self._probe.await_python(limit_s)

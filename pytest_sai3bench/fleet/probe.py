@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.fleet.host_causes import OLDEST, HostUnusable, judge_python, judge_ssh, last_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 _MARK = b"sai3bench "
@@ -38,9 +38,14 @@ _SSH_FAILED = 255
 
 
 class Probe:
-    """One process; ``python`` names the command in messages, ``log`` takes what is said on standard error."""
+    """One process with the environment ``env``.
 
-    def __init__(self, command: Sequence[str], python: str, log: Path, *, over_ssh: bool) -> None:
+    ``python`` names the command in messages, ``log`` takes what is said on standard error.
+    """
+
+    def __init__(
+        self, command: Sequence[str], python: str, log: Path, *, env: Mapping[str, str], over_ssh: bool
+    ) -> None:
         self._python = python
         self._over_ssh = over_ssh
         self._log = log
@@ -54,7 +59,7 @@ class Probe:
                     stderr=errors,
                     start_new_session=True,
                     # The ssh of a jump host does not know that it is to ask nothing.
-                    env={**os.environ, "SSH_ASKPASS_REQUIRE": "never"},
+                    env={**env, "SSH_ASKPASS_REQUIRE": "never"},
                 )
         except OSError as error:
             kind, name = ("ssh-missing", "ssh") if over_ssh else ("no-python", command[0])

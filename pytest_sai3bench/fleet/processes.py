@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import queue
 import threading
 from functools import partial
@@ -14,6 +15,7 @@ from pytest_sai3bench.fleet.gateways import START_S, Remote, ThisHost, interrupt
 from pytest_sai3bench.fleet.host_causes import HostUnusable
 from pytest_sai3bench.fleet.hosts import Host
 from pytest_sai3bench.fleet.ssh import SocketFolder
+from pytest_sai3bench.plan.confidential import environment_of_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,8 +42,8 @@ class HostPool:
         self._opened = 0
         self._over = threading.Event()
 
-    def take(self, plan: HostPlan) -> Remote:
-        """Return a host, which may have to be connected yet."""
+    def take(self, plan: HostPlan, env: Mapping[str, str]) -> Remote:
+        """Return a host, which may have to be connected yet; then ``env`` is for what is started here for that."""
         remote = self._remotes.get(plan)
         if remote is not None and not remote.is_usable:
             self.drop(remote, at_once=True)
@@ -51,7 +53,7 @@ class HostPool:
                 self._folder = SocketFolder()
                 threading.Thread(target=self._beat, daemon=True).start()
             self._opened += 1
-            remote = Remote(Host(plan, f"host-{self._opened}", self._folder.path))
+            remote = Remote(Host(plan, f"host-{self._opened}", self._folder.path, env))
             self._remotes[plan] = remote
         return remote
 
@@ -84,7 +86,7 @@ class Processes:
         self._deliver = deliver
         self._keeps_hosts = pool is not None
         self._pool = pool or HostPool()
-        self._this_host = ThisHost()
+        self._this_host: ThisHost | None = None
         self._remotes: dict[Remote, dict[str, WorkerPlan]] = {}
         self._openers: list[threading.Thread] = []
         self._abandoned = False
@@ -94,12 +96,15 @@ class Processes:
 
         Raises `AgentStartError` with every host that cannot be used.
         """
+        given = {value for plan in plans.values() for _, value in plan.env}
+        env = environment_of_children(os.environ, given)
+        self._this_host = this_host = ThisHost(env)
         by_host: dict[HostPlan, dict[str, WorkerPlan]] = {}
         for key, plan in plans.items():
             by_host.setdefault(plan.host, {})[key] = plan
         outcomes: queue.SimpleQueue[tuple[Remote, dict[str, Gateway] | Exception]] = queue.SimpleQueue()
         self._remotes = {
-            self._pool.take(host): workers for host, workers in by_host.items() if not host.is_here
+            self._pool.take(host, env): workers for host, workers in by_host.items() if not host.is_here
         }
         self._begin_opening(outcomes)
         opened: dict[str, Gateway] = {}
@@ -107,7 +112,7 @@ class Processes:
         for key, plan in plans.items():
             if plan.host.is_here:
                 try:
-                    opened[key] = self._this_host.start(key, plan, self._deliver)
+                    opened[key] = this_host.start(key, plan, self._deliver)
                 except AgentStartError as error:
                     failures[key] = str(error)
         waiting = dict.fromkeys(self._remotes)
@@ -151,7 +156,7 @@ class Processes:
                 opener.join(max(0.0, deadline - monotonic()))
         _at_one_time(
             [
-                partial(self._this_host.close, at_once=at_once),
+                *(partial(each.close, at_once=at_once) for each in [self._this_host] if each),
                 *(partial(self._release, remote, at_once=at_once) for remote in self._remotes),
             ]
         )

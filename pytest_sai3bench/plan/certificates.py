@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.errors import Problem
+from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.plan.model import TlsPlan
 from pytest_sai3bench.suite.places import dotted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pytest_sai3bench.plan.model import Endpoint
     from pytest_sai3bench.suite.loader import LoadedSuite
@@ -52,8 +53,8 @@ def plan_tls(loaded: LoadedSuite, endpoints: Iterable[Endpoint], problems: list[
     return plan
 
 
-def read_tls(plan: TlsPlan) -> dict[str, Any]:
+def read_tls(plan: TlsPlan) -> Mapping[str, Any]:
     """Return the fields of `agent.tls.TlsSettings`; raises OSError, or ValueError for what is no text."""
     files = {"ca": plan.ca_file, "certificate": plan.cert_file, "key": plan.key_file}
     texts = {name: Path(path).read_text("utf-8") if path else "" for name, path in files.items()}
-    return {**texts, "verify": plan.verify}
+    return Confidential(texts, verify=plan.verify)

@@ -17,6 +17,7 @@ from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.fleet.processes import HostPool
 from pytest_sai3bench.plan.certificates import read_tls
+from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
@@ -118,7 +119,7 @@ class Runs:
         if not s3:
             return None
         if s3[0].embedded:
-            return self._targets.server_of(s3[0]).credentials._asdict()
+            return Confidential(self._targets.server_of(s3[0]).credentials._asdict())
         try:
             return find_credentials()
         except CredentialsError as error:

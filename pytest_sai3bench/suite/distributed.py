@@ -45,6 +45,7 @@ class Agent(Section):
     )
     env: Variables = Field(
         default={},
+        repr=False,
         description=(
             "a mapping of environment variables. Set in the agent, after its Python has started; plan and results "
             "show the names only. In sai3-bench those of the container."

@@ -1,4 +1,4 @@
-"""Secrets of a run over ssh: in the memory of the agents, and nowhere else on either side."""
+"""Secrets of a run: in the memory of the agents, and nowhere else on either side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.embedded.server import EmbeddedServer
 
-_TOKEN = "canary-of-the-environment"
+_TOKEN = "canary-of-the-agents"
+_SESSION = "canary-of-the-session"
 
 
 def _shown_by_processes() -> dict[str, bytes]:
@@ -48,6 +49,10 @@ def test_secrets_are_nowhere_but_in_the_agents(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
+    # As users do it: children would inherit them.
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3_server.secret_key)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", _SESSION)
+    monkeypatch.setenv("CI_TOKEN", _TOKEN)
     server = sshd("127.0.0.21")
     (host, port), *_ = s3_server.addresses
     path = tmp_path / "s.yaml"
@@ -59,14 +64,16 @@ processes: 2
 distributed:
   ssh: {server.block}
   agents:
-    - {{address: 127.0.0.21, gateway: ssh, python: {server.python}, env: {{TOKEN: "${{TOKEN}}"}}}}
+    - {{address: 127.0.0.21, gateway: ssh, python: {server.python}, env: {{TOKEN: "${{CI_TOKEN}}"}}}}
+    - {{address: pod, gateway: "popen//python={server.python}"}}
+    - {{address: localhost}}
 prepare: {{ensure_objects: [{{base_uri: data/, count: 4, size_spec: 1}}], cleanup: true}}
 workload:
   - {{op: get, path: "data/*", weight: 1}}
   - {{op: get, path: "data/none", weight: 1}}
 """
     )
-    plan = build_plan(load(path, env={"TOKEN": _TOKEN}), env={})
+    plan = build_plan(load(path, env={"CI_TOKEN": _TOKEN}), env={})
     run = Run(plan, s3_server.credentials._asdict(), run_id="run-1", started_at=0.0)
     shown: dict[str, bytes] = {}
     on_message("result", 0, lambda _member: shown.update(_shown_by_processes()))
@@ -86,13 +93,15 @@ workload:
     write_run(results, result=run.result(), verdicts=[], plan=plan, config_text=path.read_text(), metadata={})
     files = {
         file.name: file.read_bytes()
-        for file in (*results.iterdir(), *server.folder.iterdir(), *temporary.rglob("*"))
+        for file in (*results.rglob("*"), *server.folder.iterdir(), *temporary.rglob("*"))
+        if file.is_file()
     }
     captured = capfd.readouterr()
     texts = {**shown, **files, "stdout": captured.out.encode(), "stderr": captured.err.encode()}
     texts["failure"] = str(caught.value).encode()
 
     assert set(seen) <= set(shown)
+    assert len(seen) == 2 * 2 * 3
     assert {"plan.json", "result.json", "config.yaml", "log"} <= set(files)
-    for secret in (s3_server.secret_key, _TOKEN):
+    for secret in (s3_server.secret_key, _SESSION, _TOKEN):
         assert [name for name, text in texts.items() if secret.encode() in text] == []
