@@ -15,7 +15,7 @@ Conversation::
                                    ←   preflight    one check per endpoint
     stage                          →
                                    ←   ready        patterns resolved, objects listed
-    start                          →                an instant on the agent's clock
+    start                          →                an instant on the agent's clock (``at_ns``)
                                    ←   tick ×n      deltas, once a second or more often
                                    ←   settled ×n   intervals of which all has been told
                                    ←   result       totals of the stage
@@ -24,6 +24,8 @@ Conversation::
     … next stage …
     bye                            →
                                    ←   bye
+
+``epoch_ns`` of ``start`` is to be added to the agent's clock for the time since the epoch by the controller's.
 
 The secrets are ``credentials`` (of S3, or null) and, where endpoints speak TLS, ``tls``: texts of certificates and of
 the client's key.

@@ -68,7 +68,9 @@ class OpLog:
         # How often `finish` was called, and the last call for which all has been sent.
         self._asked = self._answered = 0
         self._hopeless = False
-        self._wall_ns = time_ns() - monotonic_ns()
+        # What is to be added to the monotonic clock for the time since the epoch. In a run the controller says it, so that
+        # the logs of all hosts go by one clock.
+        self.epoch_ns = time_ns() - monotonic_ns()
         self._second = (-1, "")
         Thread(target=self._work, daemon=True).start()
 
@@ -168,7 +170,7 @@ class OpLog:
 
     def _time(self, ns: int) -> str:
         """Return an instant of the monotonic clock as RFC 3339 has it."""
-        second, fraction = divmod(ns + self._wall_ns, _NS_PER_S)
+        second, fraction = divmod(ns + self.epoch_ns, _NS_PER_S)
         if second != self._second[0]:
             self._second = (second, strftime("%Y-%m-%dT%H:%M:%S", gmtime(second)))
         return f"{self._second[1]}.{fraction:09d}Z"

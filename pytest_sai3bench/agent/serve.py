@@ -53,6 +53,7 @@ class _Conversation:
         self._link = link
         self._worker: Worker | None = None
         self._prepared: Prepared | None = None
+        self._op_log: OpLog | None = None
 
     def hold(self) -> None:
         while True:
@@ -88,12 +89,12 @@ class _Conversation:
         elif kind == "plan":
             keys = message["credentials"]
             tls = message.get("tls")
-            plan, op_log = message["plan"], None
+            plan = message["plan"]
             if plan["op_log_bytes"]:
-                op_log = OpLog(plan, self._link.send)
-                self._link.taken = op_log.taken
+                self._op_log = OpLog(plan, self._link.send)
+                self._link.taken = self._op_log.taken
             self._worker = Worker(
-                plan, Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None, op_log
+                plan, Credentials(**keys) if keys else None, TlsSettings(**tls) if tls else None, self._op_log
             )
             if not plan["process"]:
                 # The processes of an agent are on one host.
@@ -102,6 +103,8 @@ class _Conversation:
         elif kind == "stage":
             self._prepare(message["stage"])
         elif kind == "start":
+            if self._op_log is not None:
+                self._op_log.epoch_ns = message["epoch_ns"]
             self._run(message["at_ns"])
         # alive, ack and a late abort need no answer.
 

@@ -1,4 +1,4 @@
-"""Offsets between monotonic clocks, from ping-pong samples."""
+"""Offsets between monotonic clocks, from ping-pong samples, and the time that a common start needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
+
+# From the first order to the common start: it has to reach every agent before, on hosts that are busy.
+_LEAD_NS = 200_000_000
+_LEAD_EACH_NS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -40,3 +44,12 @@ def estimate_offset(samples: Sequence[ClockSample]) -> ClockOffset:
     round_trip = best.received_ns - best.sent_ns
     half = round_trip // 2
     return ClockOffset(best.agent_ns - best.sent_ns - half, round_trip - half)
+
+
+def lead_ns(clocks: Collection[ClockOffset]) -> int:
+    """Return how long before a common start it has to be ordered; nanoseconds.
+
+    Workers are told one after the other, and an order is on its way for half a round trip, of which the error of the
+    clock is the shortest there was.
+    """
+    return _LEAD_NS + _LEAD_EACH_NS * len(clocks) + 4 * max(clock.error_ns for clock in clocks)

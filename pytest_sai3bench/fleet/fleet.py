@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_sai3bench.agent import PROTOCOL
 from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightError, StageError
 from pytest_sai3bench.fleet.causes import describe_check
-from pytest_sai3bench.fleet.clocks import ClockSample, estimate_offset
+from pytest_sai3bench.fleet.clocks import ClockOffset, ClockSample, estimate_offset, lead_ns
 from pytest_sai3bench.fleet.members import Member, Members
 from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.results.merge import WorkerOutcome
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.fleet.observer import Observer
     from pytest_sai3bench.fleet.processes import HostPool
-    from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.model import HostPlan, RunPlan
 
 _HELLO_S = 30.0
 # An agent checks its endpoints one by one and waits at most 40 s for each.
 _CHECK_S = 45.0
 _READY_S = 3600.0
 _PINGS = 20
-# From the order to the common start; it has to reach every agent before.
-_START_DELAY_NS = 200_000_000
+# How long a measured offset is good: clocks of two hosts may drift apart by 0.1 ms in a second.
+_CLOCK_S = 10.0
 
 
 class Fleet:
@@ -51,6 +51,7 @@ class Fleet:
         self._observers = observers
         self._members = Members(observers, pool)
         self._started = False
+        self._compared_ns = 0
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -69,8 +70,7 @@ class Fleet:
             self._members.open(self._plan.workers)
             self._greet()
             self._members.begun()
-            for member in self._members:
-                self._compare_clocks(member)
+            self._compare_clocks()
             self._check()
         except BaseException:
             self.close()
@@ -93,10 +93,19 @@ class Fleet:
             members.ask(member, {"type": "stage", "stage": number}, "ready")
         members.wait(_READY_S, "did not get ready", ends=lambda member: member.loss)
         self._raise_for_trouble()
+        if monotonic_ns() - self._compared_ns > _CLOCK_S * 1e9:
+            self._compare_clocks()
         self._started = True
-        start_ns = monotonic_ns() + _START_DELAY_NS
+        epoch_ns = time_ns() - monotonic_ns()
+        start_ns = monotonic_ns() + lead_ns([member.clock for member in members])
         for member in members:
-            members.ask(member, {"type": "start", "at_ns": member.clock.to_agent(start_ns)}, "rested")
+            clock = member.clock
+            start = {
+                "type": "start",
+                "at_ns": clock.to_agent(start_ns),
+                "epoch_ns": epoch_ns - clock.offset_ns,
+            }
+            members.ask(member, start, "rested")
         for observer in self._observers:
             observer.began(number, start_ns)
         members.wait(
@@ -128,7 +137,17 @@ class Fleet:
                     remedy="Install pytest-sai3bench anew.",
                 )
 
-    def _compare_clocks(self, member: Member) -> None:
+    def _compare_clocks(self) -> None:
+        """Measure the clock of every host; its processes share it."""
+        clocks: dict[HostPlan, ClockOffset] = {}
+        for member in self._members:
+            host = member.plan.host
+            if host not in clocks:
+                clocks[host] = self._compare_clock(member)
+            member.clock = clocks[host]
+        self._compared_ns = monotonic_ns()
+
+    def _compare_clock(self, member: Member) -> ClockOffset:
         samples: list[ClockSample] = []
         for number in range(_PINGS):
             sent_ns = monotonic_ns()
@@ -137,7 +156,7 @@ class Fleet:
             received_ns = monotonic_ns()
             self._raise_for_trouble()
             samples.append(ClockSample(sent_ns, member.answer["now_ns"], received_ns))
-        member.clock = estimate_offset(samples)
+        return estimate_offset(samples)
 
     def _check(self) -> None:
         for member in self._members:

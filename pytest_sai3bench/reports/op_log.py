@@ -24,7 +24,7 @@ _MEANINGS = {
     "endpoint": "URI of the endpoint that was asked",
     "file": "path of the object there; tabs and line ends as `%09`, `%0A`, `%0D`",
     "error": "kind and text of a failure, empty for a success",
-    "start": "begin, RFC 3339 with nanoseconds, UTC by the clock of the agent's host",
+    "start": "begin, RFC 3339 with nanoseconds, UTC by the clock of the host that runs pytest",
     "first_byte": "of a get, as far as it is known, else its end; of a put its begin; empty for others",
     "end": "end",
     "duration_ns": "end minus begin by the monotonic clock, ns",

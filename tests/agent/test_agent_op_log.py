@@ -61,7 +61,7 @@ class Taker:
 
 def test_a_line_has_the_columns_of_sai3_bench(monkeypatch: pytest.MonkeyPatch) -> None:
     taker = Taker()
-    taker.log._wall_ns = 1_795_515_330 * S
+    taker.log.epoch_ns = 1_795_515_330 * S
     ms = 1_000_000
     taker.log.add(7, GET, 0, "data/x%20y", 4096, 5 * ms, 6 * ms, 9 * ms, 1, "")
     taker.log.add(7, GET, 1, "data/z", 4096, 5 * ms, 0, 9 * ms, 1, "")
