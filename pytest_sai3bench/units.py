@@ -31,6 +31,9 @@ _NANOSECONDS = {
         (3600 * 10**9, "h hr hrs hour hours"),
         (86400 * 10**9, "d day days"),
         (7 * 86400 * 10**9, "w wk wks week weeks"),
+        # 30.44 and 365.25 days.
+        (2_630_016 * 10**9, "M month months"),
+        (31_557_600 * 10**9, "y yr yrs year years"),
     )
     for name in names.split()
 }
@@ -79,7 +82,7 @@ def parse_count(value: str | int) -> int:
 
 
 def parse_duration(value: str | float) -> float:
-    """Return seconds: a bare number, or text such as ``500ms``, ``60s``, ``1h 30m`` (unit names are lower case)."""
+    """Return seconds: a bare number, or text such as ``500ms``, ``60s``, ``1h 30m`` (``m`` is a minute, ``M`` a month)."""
     complaint = (
         f"{_shown(value)} is not a duration: expected a number of seconds or text such as 500ms, 60s, 1h 30m"
     )

@@ -110,6 +110,9 @@ def test_a_wrong_count_is_named(value: str) -> None:
         ("2days", 172_800.0),
         ("1w", 604_800.0),
         ("1min 1sec", 61.0),
+        ("5m", 300.0),
+        ("1M", 2_630_016.0),
+        ("1y 2months", 36_817_632.0),
     ],
 )
 def test_durations_are_seconds(text: str | float, seconds: float) -> None:
@@ -122,7 +125,7 @@ def test_durations_are_seconds(text: str | float, seconds: float) -> None:
         ("12 parsecs", "'12 parsecs'"),
         ("", "''"),
         ("s", "'s'"),
-        ("5M", "'5M'"),
+        ("5H", "'5H'"),
         ("60S", "'60S'"),
         ("-5s", "'-5s'"),
         ("1h 30", "'1h 30'"),

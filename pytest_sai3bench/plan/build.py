@@ -66,7 +66,7 @@ def build_plan(
         spread(lanes, min(wanted, lanes))
         for lanes in ((agent.concurrency_override or suite.concurrency) for agent in agents)
     ] or [spread(suite.concurrency, min(wanted, suite.concurrency))]
-    ids = suite.distributed.agent_ids if suite.distributed else (_LOCAL_AGENT,)
+    ids = suite.distributed.agent_ids if suite.distributed and agents else (_LOCAL_AGENT,)
     workers: list[WorkerPlan] = []
     total = sum(map(len, shares))
     for number, chosen, lanes_of in zip(numbers, sets, shares, strict=True):

@@ -64,9 +64,9 @@ def move_agents(loaded: LoadedSuite, hosts: Sequence[str]) -> LoadedSuite:
     Raises `SuiteError` when there are more hosts than agents.
     """
     distributed = loaded.suite.distributed
-    if distributed is None:
+    if distributed is None or not distributed.agents:
         agents = tuple(Agent(address=host) for host in hosts)
-        distributed = Distributed(agents=agents)
+        distributed = (distributed or Distributed(agents=())).model_copy(update={"agents": agents})
     elif len(hosts) > len(distributed.agents):
         place: Place = ("distributed", "agents")
         text = f"{len(hosts)} hosts for {len(distributed.agents)} agents: expected no more than agents"

@@ -144,8 +144,8 @@ class Stages:
             return None
         if operation.range:
             return RangesPlan(operation.range.size, operation.range.parallel)
-        engine = self._loaded.suite.range_engine
-        if engine is None or not engine.enabled:
+        engine = self._loaded.suite.ranges_of_gets
+        if engine is None:
             return None
         return RangesPlan(
             engine.chunk_size,

@@ -26,6 +26,10 @@ _EFFECTS: dict[dialect.Effect, tuple[str, str]] = {
         "Keys without effect in this version",
         "They belong to the dialect, but this version does not act on them. Each is a warning.",
     ),
+    "needless": (
+        "Keys that are not needed",
+        "What they are about does not exist here. Each is a warning.",
+    ),
     "never": (
         "Keys without effect anywhere",
         "They do nothing in sai3-bench either, though its own examples hold some of them. Each is a warning.",
@@ -112,13 +116,16 @@ def _reads_as(field: FieldInfo, kind: Any) -> bool:
 def _describe_inactive(effect: dialect.Effect) -> str:
     title, text = _EFFECTS[effect]
     rows = [
-        (f"`{key}`", ", ".join(f"`{value}`" for value in accepted))
-        for key, found, accepted in dialect.inactive()
-        if found == effect
+        (f"`{each.key}`", ", ".join(f"`{value}`" for value in each.accepted), each.reason)
+        for each in dialect.inactive()
+        if each.effect == effect
     ]
-    if any(accepted for _, accepted in rows):
-        return f"### {title}\n\n{text}\n\n{_table(('key', 'accepted in silence'), rows)}"
-    return f"### {title}\n\n{text}\n\n{_table(('key',), ((key,) for key, _ in rows))}"
+    # A column that would be empty is left out.
+    columns = [
+        column for column in zip(("key", "accepted in silence", "why"), *rows, strict=True) if any(column[1:])
+    ]
+    header, *cells = zip(*columns, strict=True)
+    return f"### {title}\n\n{text}\n\n{_table(header, cells)}"
 
 
 def _enumerate(names: Iterable[str], last: str = "and") -> str:

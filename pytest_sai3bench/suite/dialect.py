@@ -16,14 +16,20 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
 
 
-Effect = Literal["later", "never", "refused"]
+Effect = Literal["later", "needless", "never", "refused"]
 
 
 class _Key(NamedTuple):
-    """What ignoring a key does, and the values that ask for what is done anyway."""
+    """What ignoring a key does, the values that ask for what is done anyway, and why the key is not needed."""
 
     effect: Effect
-    harmless: tuple[object, ...]
+    harmless: tuple[object, ...] = ()
+    reason: str = ""
+
+
+def _needless(reason: str) -> _Key:
+    """What the key is about does not exist here."""
+    return _Key("needless", reason=reason)
 
 
 def _later(*harmless: object) -> _Key:
@@ -42,23 +48,38 @@ def _refused(*harmless: object) -> _Key:
 
 
 _ANY = object()
+_NO_CACHE = "there is no metadata cache; prepare looks for its objects"
+_NO_CONTAINER = "agents run without containers"
+_NO_PORT = "agents are reached over ssh and open no port"
+_NO_GCS = "gs:// is not supported"
+_NO_HTTP2 = "requests are HTTP/1.1"
+_NO_THREADS = "a worker needs no threads for S3; 'processes' makes more workers"
 
 # The keys about directory trees are harmless because they mean nothing without directory_structure, which is refused.
 _KEYS = {
     "autotune": _never(),
     "backend": _never(),
-    "cache_checkpoint_interval_secs": _later(),
+    "cache_checkpoint_interval_secs": _needless(_NO_CACHE),
     "cleanup": _never(),
     "data_size": _never(),
-    "distributed_env": _later(),
+    "distributed_env": _needless("agents get the keys of S3 from this host, and variables by their 'env'"),
     "dynamic_put_pool": _later(False),
-    "enable_metadata_cache": _later(),
+    "enable_metadata_cache": _needless(_NO_CACHE),
     "force_overwrite": _never(),
     "objects": _never(),
-    "processing_mode": _later(),
     "record_count": _never(),
     "repeat": _later(1),
-    "s3dlio_optimization": _later(),
+    "s3dlio_optimization.auto_threads": _needless(_NO_THREADS),
+    "s3dlio_optimization.gcs_channel_count": _needless(_NO_GCS),
+    "s3dlio_optimization.gcs_project": _needless(_NO_GCS),
+    "s3dlio_optimization.gcs_rapid_mode": _needless(_NO_GCS),
+    "s3dlio_optimization.gcs_write_chunk_size_bytes": _needless(_NO_GCS),
+    "s3dlio_optimization.h2_adaptive_window": _needless(_NO_HTTP2),
+    "s3dlio_optimization.h2_conn_window_mb": _needless(_NO_HTTP2),
+    "s3dlio_optimization.h2_stream_window_mb": _needless(_NO_HTTP2),
+    "s3dlio_optimization.h2c": _needless(_NO_HTTP2),
+    "s3dlio_optimization.s3dlio_rt_threads": _needless(_NO_THREADS),
+    "s3dlio_optimization.tokio_worker_threads": _never(),
     "version": _never(),
     "workload[].concurrency": _refused(),
     "workload[].use_multi_endpoint": _never(),
@@ -76,10 +97,10 @@ _KEYS = {
     "prepare.ensure_objects[].use_multi_endpoint": _never(),
     "distributed.agent_ready_timeout": _later(),
     "distributed.barrier_sync": _later(),
-    "distributed.deployment": _later(),
-    "distributed.grpc_keepalive_interval": _later(),
-    "distributed.grpc_keepalive_timeout": _later(),
-    "distributed.kv_cache_dir": _later(),
+    "distributed.deployment": _needless(_NO_CONTAINER),
+    "distributed.grpc_keepalive_interval": _needless(_NO_PORT),
+    "distributed.grpc_keepalive_timeout": _needless(_NO_PORT),
+    "distributed.kv_cache_dir": _needless(_NO_CACHE),
     "distributed.lost_agent": _later(),
     "distributed.partition_overlap": _later(_ANY),
     "distributed.path_selection": _later(_ANY),
@@ -89,10 +110,10 @@ _KEYS = {
     "distributed.stages": _refused(()),
     "distributed.start_delay": _never(),
     "distributed.tree_creation_mode": _later(_ANY),
-    "distributed.agents[].kv_cache_dir": _later(),
-    "distributed.agents[].listen_port": _later(),
+    "distributed.agents[].kv_cache_dir": _needless(_NO_CACHE),
+    "distributed.agents[].listen_port": _needless(_NO_PORT),
     "distributed.agents[].path_template": _never(),
-    "distributed.agents[].volumes": _later(),
+    "distributed.agents[].volumes": _needless(_NO_CONTAINER),
 }
 
 REFUSED_OPERATIONS = ("mkdir", "rmdir")
@@ -104,18 +125,24 @@ def known_in(place: Place) -> list[str]:
     return [name for parent, _, name in (key.rpartition(".") for key in _KEYS) if parent == section]
 
 
-def inactive() -> Iterator[tuple[str, Effect, tuple[str, ...]]]:
-    """Yield every key without effect, what ignoring it does, and the values that are accepted in silence.
+class Inactive(NamedTuple):
+    """A key without effect; ``accepted`` are the values that are taken in silence, as YAML, ``*`` for any."""
 
-    The values are written as YAML, ``*`` stands for any.
-    """
-    for key, (effect, harmless) in _KEYS.items():
-        yield key, effect, tuple(_as_yaml(value) for value in harmless)
+    key: str
+    effect: Effect
+    accepted: tuple[str, ...]
+    reason: str
+
+
+def inactive() -> Iterator[Inactive]:
+    """Yield every key without effect."""
+    for key, (effect, harmless, reason) in _KEYS.items():
+        yield Inactive(key, effect, tuple(_as_yaml(value) for value in harmless), reason)
 
 
 def judge(place: Place, value: object) -> Iterator[Finding]:
     """Yield what there is to say about the value of a key that `known_in` returns."""
-    effect, harmless = _KEYS[_pattern(place)]
+    effect, harmless, reason = _KEYS[_pattern(place)]
     if value is None or any(other is _ANY or _same(value, other) for other in harmless):
         return
     key = place[-1]
@@ -123,6 +150,8 @@ def judge(place: Place, value: object) -> Iterator[Finding]:
         shown = f"'{key}'" if isinstance(value, (dict, tuple)) else f"'{key}: {value}'"
         text = "is not supported by this version, and without it the run measures something else"
         yield Finding(place, f"{shown} {text}: remove it to accept that")
+    elif effect == "needless":
+        yield Finding(place, f"'{key}' has no effect: {reason}", "warning")
     elif effect == "never":
         yield Finding(place, f"'{key}' has no effect, nor has it in sai3-bench: it can be removed", "warning")
     else:

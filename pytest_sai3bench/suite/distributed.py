@@ -82,7 +82,8 @@ class Distributed(Section):
     agents: tuple[Agent, ...] = Field(
         description=(
             "a list of agents, each with an 'address'. "
-            "Each drives its own endpoints and cares for its own share of the objects."
+            "Each drives its own endpoints and cares for its own share of the objects. An empty list stands for this "
+            "host alone."
         )
     )
 
@@ -95,8 +96,6 @@ class Distributed(Section):
 
     @model_validator(mode="after")
     def _check_agents(self) -> Distributed:
-        if not self.agents:
-            raise ObjectionsError((("agents",), "no agents: expected at least one with an 'address'"))
         first_of: dict[str, int] = {}
         objections: list[tuple[Place, str]] = []
         for index, agent_id in enumerate(self.agent_ids):

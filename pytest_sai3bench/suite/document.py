@@ -9,7 +9,7 @@ from pytest_sai3bench.suite.embedded_server import EmbeddedServer
 from pytest_sai3bench.suite.endpoints import Dataset, EndpointList, MultiEndpoint
 from pytest_sai3bench.suite.error_handling import ErrorHandling
 from pytest_sai3bench.suite.io_rate import IoRate
-from pytest_sai3bench.suite.large import Multipart, RangeEngine
+from pytest_sai3bench.suite.large import Multipart, RangeEngine, S3dlioOptimization
 from pytest_sai3bench.suite.matrix import Matrix
 from pytest_sai3bench.suite.op_log import OpLog
 from pytest_sai3bench.suite.operations import Get, Operation, Put
@@ -29,6 +29,7 @@ from pytest_sai3bench.suite.scalars import (
     PositiveCount,
     PositiveDuration,
     Processes,
+    ProcessingMode,
     ReadSink,
     Strategy,
     Text,
@@ -85,6 +86,13 @@ class Suite(Section):
             "In sai3-bench there are no endpoint statistics with more than one."
         ),
     )
+    processing_mode: ProcessingMode = Field(
+        default="multi_runtime",
+        description=(
+            "multi_runtime or multi_process. "
+            "Here both are processes. In sai3-bench the first are threads with a runtime of their own."
+        ),
+    )
     page_cache_mode: PageCacheMode | None = Field(
         default=None,
         description=(
@@ -108,6 +116,10 @@ class Suite(Section):
             "how gets read large objects in parts, unless they say so themselves. "
             "Has no effect on files. In sai3-bench it has an effect on Google Cloud Storage only."
         ),
+    )
+    s3dlio_optimization: S3dlioOptimization | None = Field(
+        default=None,
+        description="how gets read large objects in parts, as s3dlio calls it. Has no effect on files.",
     )
     multipart: Multipart | None = Field(
         default=None,
@@ -241,6 +253,14 @@ class Suite(Section):
             "Order of operations, choice of objects, sizes and data; not the names of new objects. sai3-bench has no such key."
         ),
     )
+
+    @property
+    def ranges_of_gets(self) -> RangeEngine | None:
+        """How gets without a ``range`` of their own read large objects; None for whole."""
+        if self.range_engine and self.range_engine.enabled:
+            return self.range_engine
+        engine = self.s3dlio_optimization and self.s3dlio_optimization.as_range_engine()
+        return engine if engine and engine.enabled else None
 
     def verifies(self, operation: Get) -> bool:
         """Tell whether the contents of a get are verified."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from pytest_sai3bench.suite.scalars import PositiveCount, PositiveDuration, PositiveSize, Size
+from pytest_sai3bench.suite.scalars import Count, PositiveCount, PositiveDuration, PositiveSize, Size
 from pytest_sai3bench.suite.section import Section
 from pytest_sai3bench.suite.sizes import MEBIBYTE
 
@@ -42,6 +42,37 @@ class RangeEngine(Section):
     range_timeout_secs: PositiveDuration = Field(
         default=30.0, description="the time limit of a range, such as 30s. A bare number is seconds."
     )
+
+
+class S3dlioOptimization(Section):
+    """Ranged reads in the words of s3dlio; numbers are MiB. Where `range_engine` is enabled, that counts."""
+
+    enable_range_downloads: bool = Field(
+        default=False,
+        description="true or false. Whether gets without a `range` read large objects in parts.",
+    )
+    range_threshold_mb: Count = Field(
+        default=64, description="the smallest object that is read in ranges, in MiB"
+    )
+    range_concurrency: PositiveCount = Field(
+        default=16,
+        description=(
+            "how many ranges of an object are in flight at most. They share the lanes. "
+            "sai3-bench leaves the default to s3dlio."
+        ),
+    )
+    chunk_size_mb: PositiveCount = Field(
+        default=64, description="the size of a range in MiB. sai3-bench leaves the default to s3dlio."
+    )
+
+    def as_range_engine(self) -> RangeEngine:
+        """Return the block that asks for the same."""
+        return RangeEngine(
+            enabled=self.enable_range_downloads,
+            chunk_size=self.chunk_size_mb * MEBIBYTE,
+            max_concurrent_ranges=self.range_concurrency,
+            min_split_size=self.range_threshold_mb * MEBIBYTE,
+        )
 
 
 class Multipart(Section):

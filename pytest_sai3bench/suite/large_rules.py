@@ -33,6 +33,8 @@ def large_objects_are_on_s3(suite: Suite, schemes: Collection[str]) -> Iterator[
             places.append(("workload", index, "multipart"))
     if suite.range_engine and suite.range_engine.enabled:
         places.append(("range_engine",))
+    elif suite.ranges_of_gets:
+        places.append(("s3dlio_optimization", "enable_range_downloads"))
     if suite.multipart:
         places.append(("multipart",))
     for place in places:
@@ -45,6 +47,17 @@ def range_engine_is_enabled(suite: Suite) -> Iterator[Finding]:
     if engine and "enabled" not in engine.model_fields_set:
         text = "'range_engine' has no effect without 'enabled': expected true or false"
         yield Finding(("range_engine",), text, "warning")
+
+
+def ranges_are_given_once(suite: Suite) -> Iterator[Finding]:
+    """Yield that two blocks say how gets read large objects."""
+    wanted = suite.s3dlio_optimization
+    if wanted and wanted.enable_range_downloads and suite.range_engine and suite.range_engine.enabled:
+        place: Place = ("s3dlio_optimization", "enable_range_downloads")
+        text = (
+            "'enable_range_downloads' has no effect beside 'range_engine', which counts: expected one of them"
+        )
+        yield Finding(place, text, "warning")
 
 
 def uploads_have_parts_that_s3_takes(suite: Suite) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from pytest_sai3bench.suite.endpoint_rules import ENDPOINT_KEYS, ENDPOINT_RULES
 from pytest_sai3bench.suite.large_rules import (
     large_objects_are_on_s3,
     range_engine_is_enabled,
+    ranges_are_given_once,
     uploads_have_parts_that_s3_takes,
     uploads_stay_in_one_namespace,
 )
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.preparation import Preparation
+
+
+# Nobody means to measure so long.
+_LONG_S = 28 * 86400
 
 
 def check(suite: Suite, unreadable: Collection[str]) -> Iterator[Finding]:
@@ -37,6 +42,12 @@ def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
         yield Finding(
             ("workload",), "all weights are 0: expected at least one operation with a weight above 0"
         )
+
+
+def _duration_is_meant(suite: Suite) -> Iterator[Finding]:
+    if suite.duration >= _LONG_S:
+        days = f"{suite.duration / 86400:,.0f} days"
+        yield Finding(("duration",), f"the run takes {days}: 'm' is a minute, 'M' a month", "warning")
 
 
 def _sizes_are_given_once(suite: Suite) -> Iterator[Finding]:
@@ -106,10 +117,7 @@ def _page_cache_has_files(suite: Suite) -> Iterator[Finding]:
     if suite.page_cache_mode is None:
         return
     schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
-    if "direct" in schemes:
-        text = "cannot be had with direct://, which goes past the page cache: expected file://, or no page_cache_mode"
-        yield Finding(("page_cache_mode",), f"'page_cache_mode: {suite.page_cache_mode}' {text}")
-    elif schemes and "file" not in schemes:
+    if schemes and "file" not in schemes:
         yield Finding(("page_cache_mode",), "'page_cache_mode' has no effect without file://", "warning")
 
 
@@ -158,6 +166,7 @@ def _listed(written: Iterable[str], place: Place) -> list[tuple[Place, str]]:
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
     (("workload",), _workload_has_operations),
+    (("duration",), _duration_is_meant),
     *ENDPOINT_RULES,
     (("workload",), _sizes_are_given_once),
     (("prepare",), _prepared_sizes_are_given_once),
@@ -166,10 +175,20 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("page_cache_mode", "target", *ENDPOINT_KEYS, "distributed"), _page_cache_has_files),
     (("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare"), _files_are_put),
     (
-        ("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare", "range_engine", "multipart"),
+        (
+            "target",
+            *ENDPOINT_KEYS,
+            "distributed",
+            "workload",
+            "prepare",
+            "range_engine",
+            "s3dlio_optimization",
+            "multipart",
+        ),
         _large_objects_are_on_s3,
     ),
     (("range_engine",), range_engine_is_enabled),
+    (("range_engine", "s3dlio_optimization"), ranges_are_given_once),
     (("workload", "prepare", "multipart"), uploads_have_parts_that_s3_takes),
     (("workload", "namespace", "multipart"), uploads_stay_in_one_namespace),
 )

@@ -224,6 +224,10 @@ PageCacheMode = Annotated[
         "page cache mode", {mode: mode for mode in ("auto", "sequential", "random", "dontneed", "normal")}
     ),
 ]
+ProcessingMode = Annotated[
+    Literal["multi_runtime", "multi_process"],
+    _choice("processing mode", {mode: mode for mode in ("multi_runtime", "multi_process")}),
+]
 ReadSink = Annotated[
     Literal["auto", "copy", "discard"],
     _choice("read sink", {sink: sink for sink in ("auto", "copy", "discard")}),

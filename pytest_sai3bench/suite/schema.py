@@ -21,6 +21,7 @@ _NOTHING = {"type": "null"}
 _VARIABLE = {"type": "string", "pattern": r"^\$\{.+\}$"}
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
 _INACTIVE = {
+    "needless": "Has no effect: {reason}.",
     "later": "Has no effect in this version.",
     "never": "Has no effect, nor has it in sai3-bench.",
 }
@@ -57,12 +58,12 @@ def _add_spellings(section: type[Section], properties: dict[str, Any]) -> None:
 def _inactive_keys(place: str, active: dict[str, Any]) -> dict[str, Any]:
     """Return the keys of the dialect that a section takes, but does not act on."""
     found: dict[str, Any] = {}
-    for key, effect, accepted in dialect.inactive():
+    for key, effect, accepted, reason in dialect.inactive():
         parent, _, name = key.rpartition(".")
         if parent != place or name in active:
             continue
         if effect in _INACTIVE:
-            found[name] = {"description": _INACTIVE[effect], "deprecated": True}
+            found[name] = {"description": _INACTIVE[effect].format(reason=reason), "deprecated": True}
         elif accepted:
             found[name] = {"enum": [[] if text == "[]" else resolve(text) for text in accepted]}
     return found

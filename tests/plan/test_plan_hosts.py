@@ -126,3 +126,12 @@ def test_this_host_reaches_the_embedded_server_over_ssh_too(plan_of: Callable[..
     more = "embedded_server: {endpoints: 1}\ntarget: s3://embedded-1/bucket/\nprocesses: auto"
 
     assert plan_of(_suite("{address: 127.0.0.2, gateway: ssh}", more=more)).notes is not None
+
+
+def test_an_empty_list_of_agents_is_this_host(plan_of: Callable[..., RunPlan]) -> None:
+    text = (
+        "target: file:///mnt/\nworkload: [{op: put, weight: 1, object_size: 1}]\ndistributed: {agents: []}\n"
+    )
+    (worker,) = plan_of(text).workers
+
+    assert (worker.agent, worker.address, worker.host.is_here) == ("local", "localhost", True)

@@ -65,6 +65,35 @@ def test_the_range_engine_is_for_gets_without_ranges_of_their_own(
     ]
 
 
+@pytest.mark.parametrize(
+    ("blocks", "planned"),
+    [
+        ("s3dlio_optimization: {enable_range_downloads: true}", RangesPlan(64 << 20, 16, 64 << 20, 30.0)),
+        ("s3dlio_optimization: {range_threshold_mb: 4}", None),
+        (
+            (
+                "s3dlio_optimization: {enable_range_downloads: true, range_threshold_mb: 32, range_concurrency: 8, "
+                "chunk_size_mb: 4, gcs_project: x}"
+            ),
+            RangesPlan(4 << 20, 8, 32 << 20, 30.0),
+        ),
+        (
+            "range_engine: {enabled: true}\n    s3dlio_optimization: {enable_range_downloads: true, chunk_size_mb: 4}",
+            RangesPlan(64 << 20, 16, 16 << 20, 30.0),
+        ),
+        (
+            "range_engine: {enabled: false}\n    s3dlio_optimization: {enable_range_downloads: true, chunk_size_mb: 4}",
+            RangesPlan(4 << 20, 16, 64 << 20, 30.0),
+        ),
+    ],
+)
+def test_ranges_may_be_asked_for_in_the_words_of_s3dlio(
+    plan_of: Callable[..., RunPlan], blocks: str, planned: RangesPlan | None
+) -> None:
+    stage = plan_of(_RANGES.format(target="s3://h:1/bucket/") + f"    {blocks}\n").workers[0].stages[0]
+    assert stage.operations[2].ranges == planned
+
+
 _MULTIPART = """
     target: {target}
     prepare: {{ensure_objects: [{{count: 1, size_spec: 1GiB}}]}}

@@ -91,12 +91,7 @@ prepare:
         ("file:///d/", []),
         (
             "direct:///d/",
-            [
-                (
-                    "error s.yaml:2: page_cache_mode: 'page_cache_mode: random' cannot be had with direct://, which goes "
-                    "past the page cache: expected file://, or no page_cache_mode"
-                )
-            ],
+            ["warning s.yaml:2: page_cache_mode: 'page_cache_mode' has no effect without file://"],
         ),
         (
             "s3://h:1/bucket/",
@@ -123,6 +118,33 @@ prepare: {fsync: true, atomic: false}
     ]
     for scheme in ("file", "direct"):
         assert problems_of(text.replace("s3://h:1", f"{scheme}://")) == []
+
+
+def test_of_two_blocks_about_ranges_one_counts(problems_of: Callable[..., list[str]]) -> None:
+    text = f"{GET}target: s3://h:1/bucket/\nrange_engine: {{enabled: true}}\n"
+    both = f"{text}s3dlio_optimization: {{enable_range_downloads: true}}\n"
+
+    assert problems_of(both) == [
+        (
+            "warning s.yaml:4: s3dlio_optimization.enable_range_downloads: 'enable_range_downloads' has no effect beside "
+            "'range_engine', which counts: expected one of them"
+        )
+    ]
+    assert problems_of(
+        both.replace("s3://h:1/bucket", "file:///d").replace("enabled: true", "enabled: false")
+    ) == [
+        (
+            "warning s.yaml:4: s3dlio_optimization.enable_range_downloads: 'enable_range_downloads' has no effect on "
+            "file://"
+        )
+    ]
+
+
+def test_months_of_load_are_doubted(problems_of: Callable[..., list[str]]) -> None:
+    assert problems_of(f"{GET}target: file:///d/\nduration: 5M\n") == [
+        "warning s.yaml:3: duration: the run takes 152 days: 'm' is a minute, 'M' a month"
+    ]
+    assert problems_of(f"{GET}target: file:///d/\nduration: 27d\n") == []
 
 
 def test_a_range_engine_says_whether_it_is_enabled(problems_of: Callable[..., list[str]]) -> None:

@@ -15,6 +15,9 @@ SECTIONS = {
     "": "{pair}\nworkload: [{{op: put, weight: 1, object_size: 1}}]\n",
     "workload[]": "workload: [{{op: put, weight: 1, object_size: 1, {pair}}}]\n",
     "perf_log": "workload: [{{op: put, weight: 1, object_size: 1}}]\nperf_log: {{{pair}}}\n",
+    "s3dlio_optimization": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\ns3dlio_optimization: {{{pair}}}\n"
+    ),
     "prepare": "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{{pair}}}\n",
     "prepare.ensure_objects[]": (
         "workload: [{{op: put, weight: 1, object_size: 1}}]\nprepare: {{ensure_objects: [{{count: 1, {pair}}}]}}\n"
@@ -48,11 +51,12 @@ def messages_of(tmp_path: Path, key: str, value: str, *, strict: bool = False) -
 @pytest.mark.parametrize("strict", [False, True])
 @pytest.mark.parametrize("key", KEYS)
 def test_a_key_without_effect_is_named(tmp_path: Path, key: str, *, strict: bool) -> None:
-    effect, harmless = dialect._KEYS[key]
+    effect, harmless, reason = dialect._KEYS[key]
     name = key.rpartition(".")[2]
     refused = f"error: '{name}' is not supported by this version, and without it the run measures something else: remove it to accept that"
     message = {
         "refused": refused,
+        "needless": f"warning: '{name}' has no effect: {reason}",
         "never": f"warning: '{name}' has no effect, nor has it in sai3-bench: it can be removed",
         "later": f"warning: '{name}' has no effect in this version, though it belongs to the dialect",
     }[effect]

@@ -42,7 +42,7 @@ workload:
   - {op: get, paht: data/*, weight: 1}
   - {op: put, wieght: 1, weight: 1}
   - {op: put, weight: 1, object_size: 1, size_spec: 1, object_size: 2}
-processing_mode: multi_runtime
+enable_metadata_cache: true
 """
     assert problems_of(text) == [
         "error s.yaml:1: name: 'a b' cannot be a name: expected letters, digits, '_', '.', '=' and '-'",
@@ -53,7 +53,7 @@ processing_mode: multi_runtime
         "error s.yaml:9: workload[1]: a put needs a size: expected 'object_size' or 'size_spec'",
         "warning s.yaml:9: workload[1].wieght: unknown key 'wieght', did you mean 'weight'?",
         "error s.yaml:10: workload[2].object_size: the key 'object_size' is given twice, first in line 10",
-        "warning s.yaml:11: processing_mode: 'processing_mode' has no effect in this version, though it belongs to the dialect",
+        "warning s.yaml:11: enable_metadata_cache: 'enable_metadata_cache' has no effect: there is no metadata cache; prepare looks for its objects",
     ]
 
 

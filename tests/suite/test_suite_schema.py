@@ -93,8 +93,8 @@ def test_keys_are_explained() -> None:
     assert schema["properties"]["concurrency"]["description"].startswith(
         "operations at one time on each agent."
     )
-    assert schema["properties"]["processing_mode"] == {
-        "description": "Has no effect in this version.",
+    assert schema["properties"]["enable_metadata_cache"] == {
+        "description": "Has no effect: there is no metadata cache; prepare looks for its objects.",
         "deprecated": True,
     }
     # Bounds are in the words of JSON Schema.

@@ -210,7 +210,6 @@ VALUES = [
         "distributed: {agents: }",
         "distributed: 'agents' is missing: expected a list of agents, each with an 'address'",
     ),
-    ("distributed: {agents: []}", "distributed.agents: no agents: expected at least one with an 'address'"),
     (
         "distributed: {agents: [{id: a}]}",
         "distributed.agents[0]: 'address' is missing: expected host, user@host or host:port",
