@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 from queue import Empty, SimpleQueue
@@ -51,7 +52,9 @@ class Link:
         self._exit_s = exit_s
         self._inbox: SimpleQueue[str | None] = SimpleQueue()
         self._lock = threading.Lock()
-        self._heard = monotonic()
+        # Nothing is said before all agents of a run have started, which may take long. Until then the transport ends when
+        # the controller does.
+        self._heard = math.inf
         self._over = threading.Event()
         # What else a sign of life says.
         self.vitals: Callable[[], Message] = dict

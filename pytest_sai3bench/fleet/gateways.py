@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     It runs in execnet's threads: it may do no more than put into a queue.
     """
 
+# Once for all agents that the Python of this process runs.
+_compile_agent = cache(keeper.compile_agent)
 # How long a process may take to end when asked to, before it is killed; and how long all that may take.
 _TERMINATE_S = 1.0
 _TERMINATE_AT_ONCE_S = 0.2
@@ -102,7 +104,7 @@ class ThisHost:
             with interrupts_held_back():
                 gateway = self._group.makegateway(f"popen//id={key}")
             channel = _send_agent(gateway, plan, "")
-            channel.send(agent_zip())
+            channel.send(_compile_agent(agent_zip()))
         except (OSError, EOFError) as error:
             cause = "it ended at once" if isinstance(error, (EOFError, BrokenPipeError)) else error
             raise AgentStartError(

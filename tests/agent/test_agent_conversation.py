@@ -337,6 +337,8 @@ def test_silence_ends_the_agent_in_order(
     if running:
         controller.prepare([ENDLESS], tmp_path)
         controller.start(0)
+    else:
+        controller.send("alive")
     # Only from here on, so that a slow machine is not taken for a silent controller.
     controller.link._silence_s = 0.1
 
@@ -365,9 +367,25 @@ def test_an_agent_that_hangs_alone_is_ended_the_hard_way() -> None:
     said: list[str] = []
     link = Link(said.append, left.put, silence_s=0.05, exit_s=0.05)
     link.watch()
+    link.feed('{"type": "alive"}')
     assert left.get(timeout=PATIENCE_S) == 70
     # Until then it gave signs of life.
     assert set(said) == {'{"type":"alive"}'}
+    link.finish()
+
+
+def test_silence_counts_from_the_first_message_on() -> None:
+    """A host with many agents may take longer to start all of them."""
+    left: queue.Queue[int] = queue.Queue()
+    said: queue.Queue[str] = queue.Queue()
+    link = Link(said.put, left.put, silence_s=0.02, exit_s=0.02)
+    link.watch()
+    # It goes on beating for longer than both together.
+    for _ in range(5):
+        said.get(timeout=PATIENCE_S)
+    assert left.empty()
+    link.feed('{"type": "hello"}')
+    assert left.get(timeout=PATIENCE_S) == 70
     link.finish()
 
 

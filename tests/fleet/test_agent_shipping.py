@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import marshal
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from pytest_sai3bench import agent
 from pytest_sai3bench.fleet import bootstrap
+from pytest_sai3bench.fleet.keeper import compile_agent
 from pytest_sai3bench.fleet.shipping import agent_zip
 
 if TYPE_CHECKING:
@@ -37,9 +39,10 @@ def test_the_same_sources_make_the_same_small_zip(monkeypatch: pytest.MonkeyPatc
     assert len(first) < sum(map(len, _SOURCES.values())) / 2
 
 
-def test_the_zip_works_where_nothing_else_is(tmp_path: Path) -> None:
+@pytest.mark.parametrize("made", [agent_zip, lambda: compile_agent(agent_zip())])
+def test_the_zip_works_where_nothing_else_is(tmp_path: Path, made: Callable[[], bytes]) -> None:
     """The isolated mode hides the packages of this environment but for those of the standard library."""
-    (tmp_path / "agent.zip").write_bytes(agent_zip())
+    (tmp_path / "agent.zip").write_bytes(made())
     code = """
 import sys
 sys.path = [sys.argv[1], *(each for each in sys.path if "site-packages" not in each)]
@@ -56,6 +59,15 @@ print(sorted(names & {"pytest_sai3bench", "execnet", "boto3", "yaml", "pydantic"
     )
 
     assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_workers_find_the_agent_compiled() -> None:
+    with zipfile.ZipFile(io.BytesIO(compile_agent(agent_zip()))) as archive:
+        modules = {name: marshal.loads(archive.read(name)[16:]) for name in archive.namelist()}
+
+    assert {name: module.co_filename for name, module in modules.items()} == {
+        f"sai3bench_agent/{name}c": f"sai3bench_agent/{name}" for name in _SOURCES
+    }
 
 
 def test_nothing_stays_on_the_disk_of_the_host(

@@ -149,10 +149,10 @@ def test_a_pattern_that_matches_nothing_stops_the_workload(run_of: Callable[...,
     assert (run.result().status, run.result().reason) == ("failed", str(caught.value))
 
 
-def test_an_agent_that_cannot_be_unpacked_is_a_bug(
+def test_an_agent_that_cannot_be_imported_is_a_bug(
     run_of: Callable[..., Run], store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pytest_sai3bench.fleet.gateways.agent_zip", lambda: b"not a zip")
+    monkeypatch.setattr("pytest_sai3bench.fleet.gateways.agent_zip", lambda: b"PK\x05\x06" + bytes(18))
     first, *trace, cause, remedy = _fails(run_of(_FILES), AgentStartError).splitlines()
 
     assert first == "local ended before it said hello:"
