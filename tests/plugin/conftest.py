@@ -10,7 +10,7 @@ import pytest
 # Otherwise each run of pytest inside a test would import all of it again.
 import pytest_sai3bench.plugin.items
 import pytest_sai3bench.thresholds.reading  # noqa: F401
-from pytest_sai3bench.fleet import fleet
+from pytest_sai3bench.fleet import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,7 @@ def clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     for name in ("CI", "BUILD_NUMBER"):
         monkeypatch.delenv(name, raising=False)
     # Agents here are near: the long way of an order would be most of a short run.
-    monkeypatch.setattr(fleet, "_START_DELAY_NS", 20_000_000)
+    monkeypatch.setattr(clocks, "_LEAD_NS", 20_000_000)
 
 
 @pytest.fixture
