@@ -17,9 +17,10 @@ from pytest_sai3bench.plugin.terminal import shown
 from pytest_sai3bench.suite.discovery import looks_like_suite, matches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.loader import LoadedSuite
 
 
@@ -49,6 +50,20 @@ def _is_named(path: Path, session: pytest.Session) -> bool:
     return any(folder in path.resolve().parents for folder in named)
 
 
+def _expect(items: Sequence[pytest.Item], suite: Suite) -> None:
+    """Set the markers for a suite that is not to run, or is expected to fail; the first item is that of the run."""
+    for number, item in enumerate(items):
+        if suite.skip is not None:
+            item.add_marker(pytest.mark.skip(reason=suite.skip))
+        if suite.xfail is None:
+            continue
+        if number:
+            # What a failed run has measured may meet a threshold, also where xfail_strict is set.
+            item.add_marker(pytest.mark.xfail(reason=suite.xfail, strict=False))
+        else:
+            item.add_marker(pytest.mark.xfail(reason=suite.xfail))
+
+
 class SuiteFile(pytest.File):
     """One suite file; its items are the workload and its thresholds."""
 
@@ -76,10 +91,15 @@ class SuiteFile(pytest.File):
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for planned in suites:
-            run = SuiteRun(self.path, planned.loaded.text, planned.plan, planned.rules)
-            yield WorkloadItem.from_parent(self, name=run.plan.name, run=run)
-            for rule in run.rules:
-                yield ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
+            judged = tuple(rule for rule in planned.rules if rule.skip is None)
+            run = SuiteRun(self.path, planned.loaded.text, planned.plan, judged)
+            items: list[pytest.Item] = [WorkloadItem.from_parent(self, name=run.plan.name, run=run)]
+            items += [
+                ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
+                for rule in planned.rules
+            ]
+            _expect(items, planned.loaded.suite)
+            yield from items
 
     def _mark(self, loaded: LoadedSuite, *, strict: bool) -> Iterator[Problem]:
         """Set the markers, and yield those that are not registered; raises `SuiteError` where that is not allowed."""

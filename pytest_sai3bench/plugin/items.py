@@ -108,6 +108,8 @@ class ThresholdItem(SuiteItem):
         self.rule = rule
         # For -k, which has no equals sign: get.p99[endpoint-3].
         self.extra_keyword_matches.add(rule.id.replace("=", "-"))
+        if rule.skip is not None:
+            self.add_marker(pytest.mark.skip(reason=rule.skip))
         if rule.xfail is not None:
             self.add_marker(pytest.mark.xfail(reason=rule.xfail, raises=ThresholdFailed))
 

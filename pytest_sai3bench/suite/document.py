@@ -234,6 +234,17 @@ class Suite(Section):
         default=(),
         description="a list of pytest markers. Set on every test of the suite, for `-m`. sai3-bench has no such key.",
     )
+    skip: Text | None = Field(
+        default=None,
+        description="the reason. No test of the suite runs, and this is why. sai3-bench has no such key.",
+    )
+    xfail: Text | None = Field(
+        default=None,
+        description=(
+            "the reason. "
+            "The run is expected to fail, and this is why; its thresholds may, too. sai3-bench has no such key."
+        ),
+    )
     error_handling: ErrorHandling = Field(
         default=ErrorHandling(), description="what happens when operations fail. Applies to every phase."
     )

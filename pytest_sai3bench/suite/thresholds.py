@@ -17,7 +17,7 @@ _RULE = "text such as 'get.p99 < 20 ms'"
 
 
 class Threshold(Section):
-    """One rule; ``severity: warn`` only warns, ``xfail`` is the reason why it is expected not to be met."""
+    """One rule; ``severity: warn`` only warns, ``xfail`` says why it is expected to fail, ``skip`` why it is not judged."""
 
     rule: Text = Field(description=_RULE + ". An entry may also be this text alone.")
     severity: Severity = Field(
@@ -25,6 +25,9 @@ class Threshold(Section):
     )
     xfail: Text | None = Field(
         default=None, description="the reason. The test is expected to fail, and this is why."
+    )
+    skip: Text | None = Field(
+        default=None, description="the reason. The rule is not judged, and this is why; its test is skipped."
     )
 
 

@@ -39,6 +39,7 @@ class RuleText:
     path: str
     severity: Severity = "fail"
     xfail: str | None = None
+    skip: str | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class Compiled:
     implicit: bool = False
     severity: Severity = "fail"
     xfail: str | None = None
+    skip: str | None = None
 
 
 def compile_rules(
@@ -90,7 +92,13 @@ def compile_rules(
             continue
         compiled += [
             Compiled(
-                rule_id, resolved, entry.text, entry.location, severity=entry.severity, xfail=entry.xfail
+                rule_id,
+                resolved,
+                entry.text,
+                entry.location,
+                severity=entry.severity,
+                xfail=entry.xfail,
+                skip=entry.skip,
             )
             for rule_id, resolved in _resolve(rule, endpoints, agents)
         ]

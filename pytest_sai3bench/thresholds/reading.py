@@ -65,6 +65,7 @@ def _texts(loaded: LoadedSuite) -> list[RuleText]:
             f"thresholds[{index}]",
             entry.severity,
             entry.xfail,
+            entry.skip,
         )
         for index, entry in enumerate(loaded.suite.thresholds)
     ]

@@ -16,7 +16,7 @@ multi_endpoint:
 workload:
   - {op: get, path: "data/*", weight: 70}
   - {op: put, path: new/, weight: 30, object_size: 1KiB}
-markers: [nightly]
+markers: [weekly]
 thresholds:
   - get.p99 < 20 ms
   - each(endpoint).get.p99 < 25 ms
@@ -38,7 +38,7 @@ _IDS = [
 
 
 def _write(pytester: pytest.Pytester) -> Path:
-    pytester.makeini("[pytest]\nmarkers = nightly: runs at night\n")
+    pytester.makeini("[pytest]\nmarkers = weekly: runs at night\n")
     path = pytester.path / "suite.sai3.yaml"
     path.write_text(_TWO_ENDPOINTS)
     return path
@@ -97,8 +97,8 @@ def test_markers_of_the_suite_are_on_all_items(
 ) -> None:
     _write(pytester)
     pytester.makepyfile("def test_other(): pass")
-    assert collected("-m", "nightly") == _IDS
-    assert collected("-m", "sai3bench and not nightly") == []
+    assert collected("-m", "weekly") == _IDS
+    assert collected("-m", "sai3bench and not weekly") == []
     assert len(collected("-m", "not sai3bench")) == 1
 
 

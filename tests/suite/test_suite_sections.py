@@ -55,6 +55,8 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "op_log_path": None,
         "perf_log": {"enabled": True, "interval": 1.0},
         "markers": (),
+        "skip": None,
+        "xfail": None,
         "error_handling": {
             "max_total_errors": 100,
             "error_rate_threshold": 5.0,
