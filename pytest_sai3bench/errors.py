@@ -13,6 +13,7 @@ and where; ``remedy`` says what to do. Anything else that escapes is a bug of th
         ├── AgentStartError     agent-start   an agent did not come up, or is too old
         ├── PreflightError      preflight     an agent cannot reach its endpoints
         ├── StageError          stage         a stage could not begin or gave up (no matches, too many errors)
+        ├── ThresholdAbortError threshold-abort  a threshold with `abort after` ended the run
         └── AgentLostError      agent-lost    an agent stopped answering during a run
 """
 
@@ -129,6 +130,12 @@ class StageError(RunError):
     """A stage could not begin, or ended early because of errors."""
 
     code = "stage"
+
+
+class ThresholdAbortError(RunError):
+    """A threshold with ``abort after`` was not met: the run was ended before its time."""
+
+    code = "threshold-abort"
 
 
 class AgentLostError(RunError):

@@ -6,7 +6,13 @@ from time import monotonic_ns, time_ns
 from typing import TYPE_CHECKING, Any
 
 from pytest_sai3bench.agent import PROTOCOL
-from pytest_sai3bench.errors import AgentLostError, AgentStartError, PreflightError, StageError
+from pytest_sai3bench.errors import (
+    AgentLostError,
+    AgentStartError,
+    PreflightError,
+    StageError,
+    ThresholdAbortError,
+)
 from pytest_sai3bench.fleet.causes import describe_check
 from pytest_sai3bench.fleet.clocks import ClockOffset, ClockSample, estimate_offset, lead_ns
 from pytest_sai3bench.fleet.members import Member, Members
@@ -84,7 +90,7 @@ class Fleet:
         """Run one stage on all workers, from getting ready to the rest after it; `outcomes` tells what they measured.
 
         ``limit_s`` bounds the time from the start to the end, or between two ticks. Trouble of one worker stops all.
-        Raises `StageError`, or `AgentLostError` when a worker is lost.
+        Raises `StageError`, `AgentLostError` when a worker is lost, or `ThresholdAbortError` when an observer objects.
         """
         members = self._members
         self._started = False
@@ -109,10 +115,24 @@ class Fleet:
         for observer in self._observers:
             observer.began(number, start_ns)
         members.wait(
-            limit_s, "did not finish", renewed_by_ticks=renewed_by_ticks, ends=lambda member: member.trouble
+            limit_s,
+            "did not finish",
+            renewed_by_ticks=renewed_by_ticks,
+            ends=lambda member: member.trouble or self._objections,
         )
         members.tell({"type": "ack"})
         self._raise_for_trouble(f"{self._plan.workers[0].stages[number].kind}: ")
+        # What is objected to when all have ended by themselves is found in the results.
+        if any(member.result and member.result["outcome"] == "aborted" for member in members):
+            self._raise_for_objection()
+
+    @property
+    def _objections(self) -> list[str]:
+        return [text for observer in self._observers if (text := observer.objection())]
+
+    def _raise_for_objection(self) -> None:
+        if objections := self._objections:
+            raise ThresholdAbortError("\n".join(objections))
 
     def stop(self) -> None:
         """Let every worker end its load; returns when they have, soon."""

@@ -36,5 +36,9 @@ class Observer:
     def pulse(self) -> None:
         """Look at the clock: called several times a second, whether there are ticks or not."""
 
+    def objection(self) -> str:
+        """Return why the stage has to end before its time, empty as long as it may go on; asked after every message."""
+        return ""
+
     def ended(self, phase: PhaseResult) -> None:
         """Take the result of the stage that began last, as far as it came."""

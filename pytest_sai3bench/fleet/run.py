@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pytest_sai3bench.errors import RunError, StageError
+from pytest_sai3bench.errors import RunError, StageError, ThresholdAbortError
 from pytest_sai3bench.fleet.fleet import Fleet
 from pytest_sai3bench.results.checks import check_run
 from pytest_sai3bench.results.merge import merge_phase
@@ -62,7 +62,7 @@ class Run:
             self._run_stage("prepare")
 
     def work(self) -> None:
-        """Run the load; raises `StageError` or `AgentLostError` when it ends before its time."""
+        """Run the load; raises `StageError`, `AgentLostError` or `ThresholdAbortError` when it ends too soon."""
         with self._accounted("workload"):
             self._run_stage("workload")
 
@@ -107,7 +107,7 @@ class Run:
         try:
             yield
         except RunError as error:
-            self._end("failed", str(error))
+            self._end("aborted" if isinstance(error, ThresholdAbortError) else "failed", str(error))
             raise
         except BaseException:
             self._end("interrupted", f"interrupted during {phase}")

@@ -11,6 +11,7 @@ from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
 from pytest_sai3bench.fleet.intervals import Intervals
 from pytest_sai3bench.fleet.observer import Observer
 from pytest_sai3bench.fleet.run import Run
+from pytest_sai3bench.fleet.watching import Watching
 from pytest_sai3bench.reports.op_log import OpLogFiles
 from pytest_sai3bench.reports.perf_log import PerfLog
 from pytest_sai3bench.reports.run_folder import write_inputs, write_run
@@ -49,6 +50,7 @@ class SuiteRun:
         self._text = text
         self._metadata: Mapping[str, Any] = {}
         self._run: Run | None = None
+        self._watching: Watching | None = None
         self._error: BaseException | None = None
         self._worked = False
 
@@ -93,6 +95,9 @@ class SuiteRun:
             log = PerfLog(folder, plan)
             self.at_end.callback(log.close)
             observers = [*observers, Intervals(plan, log.add)]
+        if any(one.rule.window or one.rule.abort_after for one in self.rules):
+            self._watching = Watching(plan, self.rules)
+            observers = [*observers, self._watching]
         if any(worker.op_log_bytes for worker in plan.workers):
             files = OpLogFiles(folder, plan)
             self.at_end.callback(files.close)
@@ -135,7 +140,8 @@ class SuiteRun:
     def verdict(self, rule: Compiled) -> Verdict:
         """Return the verdict on one of the suite's rules."""
         if rule.id not in self.verdicts:
-            self.verdicts[rule.id] = evaluate(rule, self.result())
+            seen = self._watching.seen(rule) if self._watching else None
+            self.verdicts[rule.id] = evaluate(rule, self.result(), seen)
         return self.verdicts[rule.id]
 
     def require_begun(self) -> None:

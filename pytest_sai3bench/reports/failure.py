@@ -71,14 +71,17 @@ def _compare(
     shown = [(row, of_uri[row.name]) for row in verdict.rows]
     if len(shown) > MOST_LINES:
         shown.sort(key=lambda pair: (not pair[0].worst, *badness(pair[1], marks.get(pair[0].name))))
-    shows_value = rule.metric.name not in _SHOWN
+    shows_value = rule.metric.name not in _SHOWN or bool(verdict.window)
     # How endpoints compare has no value for one of them: what is compared stands there.
     heading = "requests" if rule.scope == ENDPOINTS else rule.metric.name
+    if verdict.window:
+        # Beside it stand the values of the whole time.
+        heading = f"{heading} {verdict.window}"
     table = number_and_mark(
         [
             (
                 row.name,
-                *((row.value.removesuffix(f" {heading}"),) if shows_value else ()),
+                *((row.value.removesuffix(" requests"),) if shows_value else ()),
                 f"{part.share:.1%}",
                 *measures(part),
             )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_sai3bench.results.contacts import Contact
     from pytest_sai3bench.results.outages import Outage
 
-RunStatus = Literal["completed", "failed", "interrupted"]
+RunStatus = Literal["completed", "failed", "interrupted", "aborted"]
 
 
 @dataclass(frozen=True, order=True)
@@ -200,6 +200,11 @@ class PhaseResult:
         """Length of the measured window in seconds: the longest of the agents' windows."""
         return max((agent.window_s for agent in self.agents), default=0.0)
 
+    @cached_property
+    def agent_names(self) -> tuple[str, ...]:
+        """The ids of its agents."""
+        return tuple(report.agent for report in self.agents)
+
     def tally(
         self,
         *,
@@ -290,7 +295,7 @@ class Check:
 class RunResult:
     """One run of one workload: its phases as far as they came, and how it ended.
 
-    ``reason`` is empty for ``completed``. ``started_at`` is seconds since the epoch on the controller.
+    ``reason`` is empty for ``completed``; a run is ``aborted`` by a threshold that asks for it. ``started_at`` is seconds since the epoch on the controller.
     """
 
     suite: str

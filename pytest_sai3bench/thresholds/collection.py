@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.thresholds.grammar import parse
-from pytest_sai3bench.thresholds.rules import OfMedian, RuleError
+from pytest_sai3bench.thresholds.rules import OfBaseline, OfMedian, RuleError
 from pytest_sai3bench.thresholds.suggestions import enumerate_words, suggest
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
@@ -19,9 +19,11 @@ from pytest_sai3bench.thresholds.vocabulary import (
     TOTAL,
     TTFB,
 )
+from pytest_sai3bench.units import format_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from fractions import Fraction
 
     from pytest_sai3bench.errors import Location
     from pytest_sai3bench.thresholds.rules import Rule
@@ -40,6 +42,14 @@ class RuleText:
     severity: Severity = "fail"
     xfail: str | None = None
     skip: str | None = None
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds: how long the workload lasts, and how long an interval in which agents report."""
+
+    duration: Fraction
+    interval: Fraction
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,12 @@ def compile_rules(
     agents: Sequence[str],
     has_rate: bool = False,
     has_ttfb: bool = False,
+    times: Times | None = None,
 ) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
     """Return the rules of a workload, in order and with unique ids, and the problems of those that are wrong.
 
-    ``operations`` are those of the workload, which may have a rate, and whose gets may have a time to first byte;
+    ``operations`` are those of the workload, which may have a rate, and whose gets may have a time to first byte; windows
+    must fit into its ``times``;
     ``endpoints`` the planned URIs, ``agents`` the ids. A rule on ``each(...)`` becomes one rule per endpoint or agent.
     Unless some rule limits errors, `IMPLICIT` is added.
     """
@@ -86,6 +98,7 @@ def compile_rules(
                 agents=agents,
                 has_rate=has_rate,
                 has_ttfb=has_ttfb,
+                times=times,
             )
         except RuleError as error:
             problems.append(Problem(entry.location, entry.path, str(error)))
@@ -125,6 +138,7 @@ def check(
     agents: Sequence[str],
     has_rate: bool = False,
     has_ttfb: bool = False,
+    times: Times | None = None,
 ) -> None:
     """Raise `RuleError` for a rule that can never be evaluated in this workload."""
     source = rule.source
@@ -139,6 +153,7 @@ def check(
         if len(known) < 2:
             message = f"there is only one {rule.part.kind}: nothing to compare it with"
             raise RuleError(source.text, source.part_column, message)
+    _check_times(rule, times)
     if rule.scope in (ENDPOINTS, AGENTS):
         return
     if rule.metric.needs_rate and not has_rate:
@@ -155,13 +170,41 @@ def check(
         raise RuleError(source.text, source.scope_column, message)
 
 
+def _check_times(rule: Rule, times: Times | None) -> None:
+    """Raise `RuleError` for a window that does not fit into the workload, or that its intervals do not fit into."""
+    if isinstance(rule.comparison, OfBaseline):
+        raise RuleError(
+            rule.source.text, rule.source.scope_column, "'baseline' is not supported by this version"
+        )
+    source = rule.source
+    if rule.window and rule.window.kind == "steady":
+        raise RuleError(source.text, source.window_column, "'@steady' is not supported by this version")
+    if times is None:
+        return
+    length = rule.window.length if rule.window else None
+    if length and length.value % times.interval:
+        shown = format_seconds(float(times.interval))
+        message = f"{rule.window} is no multiple of the {shown} of an interval: set perf_log.interval"
+        raise RuleError(source.text, source.window_column, message)
+    if length and length.value > times.duration:
+        shown = format_seconds(float(times.duration))
+        message = f"{rule.window} is more than the {shown} of the workload"
+        raise RuleError(source.text, source.window_column, message)
+
+
 def rule_id(rule: Rule) -> str:
-    """Return a readable name of what the rule limits, of ``[A-Za-z0-9_.=/[]-]``: ``get.p99[endpoint=2]``."""
+    """Return a readable name of what the rule limits, of ``[A-Za-z0-9_.=/[]-]``: ``get.p99[endpoint=2][each=10s]``."""
     name = f"{rule.scope}.{rule.metric.name}"
-    if rule.part is None:
-        return name
-    which = re.sub(r"[^A-Za-z0-9_.=/-]", "-", rule.part.name or "each")
-    return f"{name}[{rule.part.kind}={which}]"
+    if rule.part:
+        name += f"[{rule.part.kind}={_plain(rule.part.name or 'each')}]"
+    if rule.window:
+        length = f"={rule.window.length}".replace(" ", "") if rule.window.length else ""
+        name += f"[{rule.window.kind}{_plain(length)}]"
+    return name
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.=/-]", "-", text)
 
 
 def _resolve(rule: Rule, endpoints: Sequence[str], agents: Sequence[str]) -> Iterator[tuple[str, Rule]]:

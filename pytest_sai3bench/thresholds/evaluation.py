@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.results.checks import find_saturation
+from pytest_sai3bench.results.windows import Window
 from pytest_sai3bench.thresholds.measurement import break_down, measure, measure_peers, median_of
 from pytest_sai3bench.thresholds.rules import Limit, OfMedian
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
@@ -25,41 +26,69 @@ if TYPE_CHECKING:
     from pytest_sai3bench.thresholds.collection import Compiled
     from pytest_sai3bench.thresholds.measurement import Measurement
     from pytest_sai3bench.thresholds.rules import Rule
+    from pytest_sai3bench.thresholds.watching import Seen
 
 
-def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
-    """Return the verdict on ``compiled`` from the workload of ``result``.
+_ENDS = {"failed": "failed", "interrupted": "was interrupted", "aborted": "was ended by another rule"}
+
+
+def evaluate(compiled: Compiled, result: RunResult, seen: Seen | None = None) -> Verdict:
+    """Return the verdict on ``compiled`` from the workload of ``result``; ``seen`` is what a `Watched` of the rule saw.
 
     Values are compared exactly, before anything is rounded for display. The verdict is inconclusive when the run or
     the samples cannot carry a judgement, whatever the value.
     """
     rule = compiled.rule
-    verdict = Verdict(
-        id=compiled.id,
-        text=compiled.text,
-        location=compiled.location,
-        severity=compiled.severity,
-        xfail=compiled.xfail,
-        outcome="inconclusive",
-        limit_text=str(rule.comparison),
-    )
     phase = result.workload
+    if result.status == "aborted" and seen and seen.objection:
+        return judge(compiled, seen.objection, whole=phase)
     obstacle = _find_obstacle(result)
     if phase is None:
-        return replace(verdict, reason=obstacle or "the run has no workload phase")
+        return _inconclusive(compiled, obstacle or "the run has no workload phase")
+    if rule.window is None:
+        return judge(compiled, phase, obstacle)
+    worst = seen.worst if seen else None
+    if seen is None or (worst is None and seen.short is None):
+        return _inconclusive(
+            compiled, obstacle or f"{rule.subject} has no window {rule.window}: the run was too short"
+        )
+    verdict = judge(compiled, worst or seen.short, obstacle, whole=phase, of=seen.count)
+    if worst is None or seen.short is None or verdict.outcome != "passed":
+        return verdict
+    return replace(judge(compiled, seen.short, whole=phase), outcome="inconclusive")
+
+
+def judge(
+    compiled: Compiled,
+    phase: PhaseResult | None,
+    obstacle: str = "",
+    *,
+    whole: PhaseResult | None = None,
+    of: int = 0,
+) -> Verdict:
+    """Return the verdict from ``phase``, unless there is an ``obstacle``.
+
+    It may be a window of the ``whole``, and the worst ``of`` so many.
+    """
+    rule = compiled.rule
+    assert phase is not None
     measurement = measure(rule, phase)
+    window = str(phase) if isinstance(phase, Window) else ""
     if measurement.value is None:
         missing = "completed" if rule.metric.is_latency else "was requested"
-        return replace(verdict, reason=obstacle or f"{rule.subject} was not measured: nothing {missing}")
+        when = f" from {window}" if window else ""
+        cause = f"{rule.subject} was not measured: nothing {missing}{when}"
+        return replace(_inconclusive(compiled, obstacle or cause), window=window)
     found = _put_in_words(rule, phase, measurement.value)
     verdict = replace(
-        verdict,
+        _inconclusive(compiled, ""),
         measured=float(measurement.value),
         measured_text=found.text,
         margin=None if found.value is None else margin_of(found.value, rule.comparison),
         samples=measurement.samples,
+        window=window,
     )
-    obstacle = obstacle or _find_saturation(rule, phase) or _find_shortage(rule, measurement)
+    obstacle = obstacle or _find_saturation(rule, whole or phase) or _find_shortage(rule, measurement, window)
     if obstacle or found.value is None:
         return replace(verdict, reason=obstacle or found.obstacle)
     if rule.comparison.holds(found.value):
@@ -67,8 +96,21 @@ def evaluate(compiled: Compiled, result: RunResult) -> Verdict:
     return replace(
         verdict,
         outcome="failed",
-        reason=_describe_failure(rule, verdict, measurement) + _only_at(rule, phase),
+        reason=_describe_failure(rule, verdict, measurement, of) + _only_at(rule, phase),
         rows=_rows(rule, phase, too_high=_is_too_high(rule, found.value)),
+    )
+
+
+def _inconclusive(compiled: Compiled, reason: str) -> Verdict:
+    return Verdict(
+        id=compiled.id,
+        text=compiled.text,
+        location=compiled.location,
+        severity=compiled.severity,
+        xfail=compiled.xfail,
+        outcome="inconclusive",
+        limit_text=str(compiled.rule.comparison),
+        reason=reason,
     )
 
 
@@ -98,7 +140,7 @@ def _put_in_words(rule: Rule, phase: PhaseResult, value: Fraction) -> _Found:
 def _find_obstacle(result: RunResult) -> str:
     """Return why nothing in this run can be judged, or nothing."""
     if result.status != "completed":
-        return f"the run {'failed' if result.status == 'failed' else 'was interrupted'}: {result.reason}"
+        return f"the run {_ENDS[result.status]}: {result.reason}"
     lost = (
         [report for report in result.workload.agents if report.outcome == "lost"] if result.workload else []
     )
@@ -116,20 +158,23 @@ def _find_saturation(rule: Rule, phase: PhaseResult) -> str:
     return f"the load generator was the limit: {cause}" if cause else ""
 
 
-def _find_shortage(rule: Rule, measurement: Measurement) -> str:
+def _find_shortage(rule: Rule, measurement: Measurement, window: str) -> str:
     """Return why there are too few samples for the metric, or nothing."""
     needed = rule.metric.samples_needed
     if not rule.metric.is_latency or measurement.samples >= needed:
         return ""
-    return (
-        f"{rule.subject} needs {format_count(needed)} samples, there are {format_count(measurement.samples)}"
-    )
+    when = f" from {window}" if window else ""
+    found = format_count(measurement.samples)
+    return f"{rule.subject} needs {format_count(needed)} samples, there are {found}{when}"
 
 
-def _describe_failure(rule: Rule, verdict: Verdict, measurement: Measurement) -> str:
+def _describe_failure(rule: Rule, verdict: Verdict, measurement: Measurement, windows: int) -> str:
     facts = [] if verdict.margin is None else [describe_margin(verdict.margin)]
     facts.append(describe_samples(measurement))
-    return f"{rule.subject} was {verdict.measured_text}, the limit is {rule.comparison} ({', '.join(facts)})"
+    if windows > 1:
+        facts.append(f"the worst of {windows} windows")
+    value = f"{verdict.measured_text} from {verdict.window}" if verdict.window else verdict.measured_text
+    return f"{rule.subject} was {value}, the limit is {rule.comparison} ({', '.join(facts)})"
 
 
 def _only_at(rule: Rule, phase: PhaseResult) -> str:

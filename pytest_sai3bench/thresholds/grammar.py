@@ -2,12 +2,14 @@
 
 ::
 
-    rule       = [part "."] [scope "."] metric comparison
+    rule       = [part "."] [scope "."] metric comparison [window] ["abort" "after" time]
     part       = "each(" kind ")"  |  kind "[" name or index "]"          kind = "endpoint" | "agent"
     scope      = "total" | operation | "meta" | "endpoints" | "agents"
     comparison = ("<" | "<=" | ">" | ">=" | "==") amount
-               | "between" amount "and" amount  |  "within" number "%" "of" amount
-               | ("<" | "<=" | ">" | ">=") number "%" "of" "median"  |  "within" number "%" "of" "median"
+               | "between" amount "and" amount  |  "within" number "%" "of" (amount | reference)
+               | ("<" | "<=" | ">" | ">=") number "%" "of" reference
+    reference  = "median"  |  "baseline" ["(" name ")"]
+    window     = "@each(" time ")"  |  "@last(" time ")"  |  "@steady"
     amount     = number [unit]
 
 What depends on the workload (is there a put at all?) is not checked here but in `collection`.
@@ -20,18 +22,20 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.thresholds.amounts import Amounts
 from pytest_sai3bench.thresholds.rules import (
     OPERATORS,
     Amount,
     Between,
     Limit,
+    OfBaseline,
     OfMedian,
     Part,
     Rule,
     Source,
+    Window,
     Within,
 )
-from pytest_sai3bench.thresholds.scanner import Scanner
 from pytest_sai3bench.thresholds.suggestions import complete, enumerate_words, suggest_metric, suggest_scope
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
@@ -44,43 +48,25 @@ from pytest_sai3bench.thresholds.vocabulary import (
     SPELLINGS,
     TOTAL,
     TTFB,
+    WINDOW_KINDS,
     Metric,
 )
-from pytest_sai3bench.units import parse_quantity
 
 if TYPE_CHECKING:
     from pytest_sai3bench.thresholds.rules import Comparison
     from pytest_sai3bench.thresholds.scanner import Segment
-    from pytest_sai3bench.units import Kind
 
-_NUMERAL = re.compile(r"[0-9][0-9.,_]*(?: [0-9]{3}(?![0-9]))*")
-_NUMBER = re.compile(
-    r"(?:[0-9]{1,3}(?P<separator>[,_ ])[0-9]{3}(?:(?P=separator)[0-9]{3})*|[0-9]+)(?:\.[0-9]+)?"
-)
-# A prefix may stand apart from its unit, as in "2k ops/s".
-_UNIT = re.compile(r"(?![0-9]|(?:and|of|abort)\b)(?:[kKMGT]i?\s+(?=[a-z]*/s))?[\w/%]+")
 _OPERATOR = re.compile(r"[<>=!]+")
-_UNSUPPORTED = re.compile(r"@\w*(?:\([^)]*\))?|abort\s+after\b|(?:of\s+|\*\s*)?baseline\b(?:\([^)]*\))?")
-_OF_MEDIAN = re.compile(r"[0-9][0-9.,_ ]*%\s+of\s+median(?!\w)")
-_LONE_MEDIAN = re.compile(r"(?:\*\s*)?median(?!\w)")
+_OF_REFERENCE = re.compile(r"[0-9][0-9.,_ ]*%\s+of\s+(?:median|baseline)(?!\w)")
+_BASELINE_NAME = re.compile(r"\(\s*([A-Za-z0-9_.-]*)\s*\)")
+_AT = re.compile(r"@\s*\w*")
+_LENGTH = re.compile(r"\(")
+_END = re.compile(r"\)")
 
 _MEANT_OPERATOR = {"=": "==", "=<": "<=", "=>": ">=", "===": "=="}
 _WHOLE = Amount(Decimal(100), "%")
+_WINDOWS = "write @each(10s), @last(60s) or @steady"
 _COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
-_NOUNS: dict[Kind, str] = {
-    "bytes_per_s": "throughput",
-    "per_s": "rate",
-    "seconds": "time",
-    "percent": "share",
-    "number": "count",
-}
-_UNITS: dict[Kind, tuple[str, ...]] = {
-    "bytes_per_s": (" MiB/s", " MB/s"),
-    "per_s": (" /s", " ops/s"),
-    "seconds": (" ms", " s"),
-    "percent": ("%",),
-    "number": ("",),
-}
 
 
 # The suites of one folder tend to have the same rules.
@@ -90,7 +76,7 @@ def parse(text: str) -> Rule:
     return _Parser(text).rule()
 
 
-class _Parser(Scanner):
+class _Parser(Amounts):
     """A recursive descent: every method reads its part of the rule, and fails at the column of what is wrong."""
 
     def rule(self) -> Rule:
@@ -111,11 +97,21 @@ class _Parser(Scanner):
         scope = self.scope(scope_at, part, metric)
         self.check_home(metric, scope, part, (scope_at or basis_at or last).column)
         comparison = self.comparison(metric, part, ".".join(map(str, segments)))
-        self.refuse_unsupported()
+        self.refuse_reference()
+        window_column = self.column
+        window = self.window(metric, comparison)
+        abort_column = self.column
+        abort_after = self.abort(metric, comparison)
         if self.rest:
             raise self.error(f"unexpected '{self.rest}': the rule is complete before it")
-        source = Source(self.text, (part_at or last).column, (scope_at or basis_at or last).column)
-        return Rule(scope, metric, comparison, part, source)
+        source = Source(
+            self.text,
+            (part_at or last).column,
+            (scope_at or basis_at or last).column,
+            window_column,
+            abort_column,
+        )
+        return Rule(scope, metric, comparison, part, window, abort_after, source)
 
     def part(self, segment: Segment) -> Part:
         for kind in PART_KINDS:
@@ -210,9 +206,8 @@ class _Parser(Scanner):
             share = self.amount("percent", f"{metric.name} within 5% of a value")
             if not self.take_word("of"):
                 raise self.error(f"'of' is missing: write within {share} of a value")
-            if self.take_word("median"):
-                self.check_median(metric, part, subject, column)
-                return OfMedian(Within(share, _WHOLE))
+            if reference := self.reference(Within(share, _WHOLE), metric, part, subject, column):
+                return reference
             return Within(share, self.amount(metric.kind, f"{metric.name} {metric.example}"))
         found = self.take(_OPERATOR)
         if found == "==" and metric.kind != "number":
@@ -220,23 +215,88 @@ class _Parser(Scanner):
                 f"== asks for exact equality, which fits counts only: {_COMPARISONS.replace(' ==', '')}",
                 column,
             )
-        if found in OPERATORS and _OF_MEDIAN.match(self.text, self.position):
-            if found == "==":
-                raise self.error("a share of the median is hardly ever exact: write <, <=, > or >=", column)
-            self.check_median(metric, part, subject, self.column)
+        if found in OPERATORS and _OF_REFERENCE.match(self.text, self.position):
+            column_of_share = self.column
             share = self.amount("percent", "")
             self.take_word("of")
-            self.take_word("median")
-            return OfMedian(Limit(found, share))
+            if found == "==":
+                word = "median" if self.rest.startswith("median") else "baseline"
+                raise self.error(f"a share of the {word} is hardly ever exact: write <, <=, > or >=", column)
+            reference = self.reference(Limit(found, share), metric, part, subject, column_of_share)
+            assert reference
+            return reference
         if found in OPERATORS:
             return Limit(found, self.amount(metric.kind, f"{metric.name} {metric.example}"))
         if found:
             meant = f"did you mean '{_MEANT_OPERATOR[found]}'?" if found in _MEANT_OPERATOR else _COMPARISONS
             raise self.error(f"'{found}' is not a comparison; {meant}", column)
-        self.refuse_unsupported()
+        self.refuse_reference()
         if self.rest:
             raise self.error(f"'{self.rest}' is not a comparison; {_COMPARISONS}")
         raise self.error(f"a comparison is missing: write {subject} {metric.example}")
+
+    def reference(
+        self, share: Limit | Within, metric: Metric, part: Part | None, subject: str, column: int
+    ) -> OfMedian | OfBaseline | None:
+        """Read what ``share``, which stands at ``column``, is of; None when it is of an amount."""
+        if self.take_word("median"):
+            self.check_median(metric, part, subject, column)
+            return OfMedian(share)
+        if not self.take_word("baseline"):
+            return None
+        if not metric.has_median:
+            raise self.error(f"{metric.name} is not compared with a baseline: write a fixed limit", column)
+        if not self.rest.startswith("("):
+            return OfBaseline(share)
+        name_column = self.column
+        name = _BASELINE_NAME.fullmatch(self.take(re.compile(r"\([^)]*\)?")).rstrip())
+        if name is None or not name[1]:
+            raise self.error(
+                "the name of a baseline has letters, digits and _.-: write baseline(main)", name_column
+            )
+        return OfBaseline(share, name[1])
+
+    def window(self, metric: Metric, comparison: Comparison) -> Window | None:
+        column = self.column
+        found = self.take(_AT)
+        if not found:
+            return None
+        kind = found[1:].strip()
+        if kind not in WINDOW_KINDS:
+            raise self.error(f"'{found}' is not a window; {_WINDOWS}", column)
+        if not metric.has_windows:
+            raise self.error(f"{metric.name} is known of the whole run only: remove '{found}'", column)
+        if isinstance(comparison, OfBaseline):
+            raise self.error(f"a baseline is that of the whole measured time: remove '{found}'", column)
+        if kind == "steady":
+            return Window(kind)
+        if not self.take(_LENGTH):
+            raise self.error(f"how long is missing after '{found}': write @{kind}(10s)")
+        length = self.duration(f"@{kind}(10s)")
+        if not self.take(_END):
+            raise self.error(f"')' is missing: write @{kind}({length})")
+        return Window(kind, length)
+
+    def abort(self, metric: Metric, comparison: Comparison) -> Amount | None:
+        column = self.column
+        if not self.take_word("abort"):
+            return None
+        if not self.take_word("after"):
+            raise self.error("'after' is missing: write abort after 10s")
+        if not metric.has_windows:
+            raise self.error(f"{metric.name} is known when the run is over: remove 'abort after'", column)
+        if isinstance(comparison, OfBaseline):
+            raise self.error(
+                "a run is compared with a baseline when it is over: remove 'abort after'", column
+            )
+        return self.duration("abort after 10s")
+
+    def duration(self, example: str) -> Amount:
+        column = self.column
+        length = self.amount("seconds", example)
+        if not length.value:
+            raise self.error(f"the time is above 0: write for example {example}", column)
+        return length
 
     def check_median(self, metric: Metric, part: Part | None, subject: str, column: int) -> None:
         if not metric.has_median:
@@ -247,46 +307,3 @@ class _Parser(Scanner):
                 f"the median is that of all endpoints or agents: write each(endpoint).{rest} or each(agent).{rest}",
                 column,
             )
-
-    def refuse_unsupported(self) -> None:
-        column = self.column
-        if found := self.take(_UNSUPPORTED):
-            raise self.error(f"'{found}' is not supported by this version", column)
-        if found := self.take(_LONE_MEDIAN):
-            raise self.error(
-                f"'{found}' does not say how much of it: write for example 85% of median", column
-            )
-
-    def amount(self, wanted: Kind, example: str) -> Amount:
-        self.refuse_unsupported()
-        column = self.column
-        numeral = self.take(_NUMERAL)
-        if not numeral:
-            found = f"'{self.rest}' is not a number" if self.rest else "the limit is missing"
-            raise self.error(f"{found}: write for example {example}")
-        if not _NUMBER.fullmatch(numeral):
-            raise self.error(f"'{numeral}' is not a number: write 1500, 1,500 or 1.5", column)
-        unit_column = self.column
-        unit = " ".join(self.take(_UNIT).split())
-        # Ahead of the unit: in "95% of baseline" the unit is right although the metric is no share.
-        self.refuse_unsupported()
-        write = f"write {enumerate_words((numeral + known for known in _UNITS[wanted]), 'or')}"
-        noun = _NOUNS[wanted]
-        kind = _kind_of(unit)
-        if wanted == "number" and kind != "number":
-            raise self.error(f"a {noun} has no unit: {write}", unit_column)
-        if not unit and kind != wanted:
-            raise self.error(f"a {noun} needs a unit: {write}", column)
-        if kind != wanted:
-            raise self.error(f"'{unit}' is not a unit of {noun}: {write}", unit_column)
-        amount = Amount(Decimal(re.sub("[,_ ]", "", numeral)), unit)
-        if wanted == "number" and amount.value.denominator != 1:
-            raise self.error(f"a {noun} is a whole number, not {amount}", column)
-        return amount
-
-
-def _kind_of(unit: str) -> Kind | None:
-    try:
-        return parse_quantity(f"1 {unit}").kind
-    except ValueError:
-        return None

@@ -7,6 +7,7 @@ from fractions import Fraction
 from statistics import median
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.thresholds.rules import OfMedian
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, OPERATIONS_OF, RESPONSE, TTFB
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def break_down(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
 def measure_peers(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
     """Return what ``phase`` showed of the metric for every endpoint, or for every agent if the part of ``rule`` is one."""
     assert rule.part
-    names = phase.endpoints if rule.part.kind == "endpoint" else [one.agent for one in phase.agents]
+    names = phase.endpoints if rule.part.kind == "endpoint" else phase.agent_names
     return [(name, measure(replace(rule, part=replace(rule.part, name=name)), phase)) for name in names]
 
 
@@ -67,6 +68,14 @@ def median_of(rule: Rule, peers: Iterable[Measurement]) -> Fraction | None:
     needed = rule.metric.samples_needed if rule.metric.is_latency else 0
     values = [each.value for each in peers if each.value is not None and each.samples >= needed]
     return median(values) if len(values) > 1 else None
+
+
+def compared(rule: Rule, phase: PhaseResult, value: Fraction) -> Fraction | None:
+    """Return what is compared with the bounds of ``rule``: ``value``, or its share of a median, None if there is none."""
+    if not isinstance(rule.comparison, OfMedian):
+        return value
+    usual = median_of(rule, (peer for _, peer in measure_peers(rule, phase)))
+    return value / usual if usual else None
 
 
 def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:

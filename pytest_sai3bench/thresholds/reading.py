@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import SuiteError
 from pytest_sai3bench.plan.build import build_plan
 from pytest_sai3bench.suite.loader import UnusableSuiteError, load_all
-from pytest_sai3bench.thresholds.collection import RuleText, compile_rules, find_misspelt
+from pytest_sai3bench.thresholds.collection import RuleText, Times, compile_rules, find_misspelt
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +58,13 @@ def read_suites(
     return tuple(planned)
 
 
+def _times(plan: RunPlan) -> Times:
+    worker = plan.workers[0]
+    duration_s = max(stage.duration_s for stage in worker.stages)
+    # The shortest text of a float is the decimal it was made from.
+    return Times(Fraction(repr(duration_s)), Fraction(repr(worker.interval_s)))
+
+
 def _texts(loaded: LoadedSuite) -> list[RuleText]:
     return [
         RuleText(
@@ -79,6 +87,7 @@ def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
         agents=list(dict.fromkeys(worker.agent for worker in plan.workers)),
         has_rate=any(stage.rate for worker in plan.workers for stage in worker.stages),
         has_ttfb=plan.times_first_byte,
+        times=_times(plan),
     )
     if problems:
         raise SuiteError(problems)

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from pytest_sai3bench.thresholds.vocabulary import AGENTS, TOTAL, Metric, PartKind, attach_unit, scale_of
+from pytest_sai3bench.thresholds.vocabulary import (
+    AGENTS,
+    TOTAL,
+    Metric,
+    PartKind,
+    WindowKind,
+    attach_unit,
+    scale_of,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -68,6 +76,11 @@ class Limit:
         """Whether ``value``, in base units, fulfils the comparison."""
         return bool(OPERATORS[self.operator](value, self.amount.value))
 
+    def excess(self, value: Fraction) -> Fraction:
+        """How far ``value`` lies on the wrong side of the bound; negative on the right one."""
+        beyond = value - self.amount.value
+        return abs(beyond) if self.operator == "==" else -beyond if ">" in self.operator else beyond
+
     def __str__(self) -> str:
         return f"{self.operator} {self.amount}"
 
@@ -92,6 +105,10 @@ class Between:
     def holds(self, value: Fraction) -> bool:
         """Whether ``value``, in base units, fulfils the comparison."""
         return self.low.value <= value <= self.high.value
+
+    def excess(self, value: Fraction) -> Fraction:
+        """How far ``value`` lies beyond the nearest bound; negative between them."""
+        return max(self.low.value - value, value - self.high.value)
 
     def __str__(self) -> str:
         return f"between {self.low} and {self.high}"
@@ -121,13 +138,18 @@ class Within:
         low, high = self.bounds
         return low <= value <= high
 
+    def excess(self, value: Fraction) -> Fraction:
+        """How far ``value`` lies beyond the nearest bound; negative between them."""
+        low, high = self.bounds
+        return max(low - value, value - high)
+
     def __str__(self) -> str:
         return f"within {self.share} of {self.centre}"
 
 
 @dataclass(frozen=True)
-class OfMedian:
-    """``>= 85% of median``, ``within 10% of median``: of a part's value divided by the median of all parts' values."""
+class _Share:
+    """A comparison of a share: of a value divided by another that is only known later."""
 
     share: Limit | Within
 
@@ -141,17 +163,61 @@ class OfMedian:
         """The unit of each bound."""
         return self.share.units
 
+    @property
+    def reference(self) -> str:
+        """What the share is of."""
+        raise NotImplementedError
+
     def holds(self, value: Fraction) -> bool:
-        """Whether ``value``, as a share of the median, fulfils the comparison."""
+        """Whether ``value``, as a share of the reference, fulfils the comparison."""
         return self.share.holds(value)
 
+    def excess(self, value: Fraction) -> Fraction:
+        """How far ``value``, as a share of the reference, lies beyond the nearest bound."""
+        return self.share.excess(value)
+
     def __str__(self) -> str:
-        if isinstance(self.share, Within):
-            return f"within {self.share.share} of median"
-        return f"{self.share} of median"
+        share = f"within {self.share.share}" if isinstance(self.share, Within) else str(self.share)
+        return f"{share} of {self.reference}"
 
 
-Comparison = Limit | Between | Within | OfMedian
+@dataclass(frozen=True)
+class OfMedian(_Share):
+    """``>= 85% of median``, ``within 10% of median``: of a part's value divided by the median of all parts' values."""
+
+    @property
+    def reference(self) -> str:
+        """See `_Share.reference`."""
+        return "median"
+
+
+@dataclass(frozen=True)
+class OfBaseline(_Share):
+    """``>= 95% of baseline``, ``within 10% of baseline(main)``: of a value divided by that of an earlier run.
+
+    ``name`` is that of the baseline, None for the one that the session is compared with.
+    """
+
+    name: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """See `_Share.reference`."""
+        return "baseline" if self.name is None else f"baseline({self.name})"
+
+
+Comparison = Limit | Between | Within | OfMedian | OfBaseline
+
+
+@dataclass(frozen=True)
+class Window:
+    """The time a rule speaks of: ``each`` of consecutive lengths, the ``last`` one, or the ``steady`` state (no length)."""
+
+    kind: WindowKind
+    length: Amount | None = None
+
+    def __str__(self) -> str:
+        return f"@{self.kind}" if self.length is None else f"@{self.kind}({self.length})"
 
 
 @dataclass(frozen=True)
@@ -167,21 +233,29 @@ class Part:
 
 @dataclass(frozen=True)
 class Source:
-    """The text a rule came from, and the columns, from 1, at which its part and its scope stand in it."""
+    """The text a rule came from, and the columns, from 1, at which its part, scope, window and abort stand in it."""
 
     text: str = ""
     part_column: int = 1
     scope_column: int = 1
+    window_column: int = 1
+    abort_column: int = 1
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One threshold. ``scope`` is one of `vocabulary.SCOPES`; the source does not count when rules are compared."""
+    """One threshold. ``scope`` is one of `vocabulary.SCOPES`; the source does not count when rules are compared.
+
+    Without a ``window`` it speaks of the whole measured time. With ``abort_after`` it ends the run when it is not met, that
+    long after the begin of the measured time or later.
+    """
 
     scope: str
     metric: Metric
     comparison: Comparison
     part: Part | None = None
+    window: Window | None = None
+    abort_after: Amount | None = None
     source: Source = field(default=Source(), compare=False, repr=False)
 
     @property
@@ -196,4 +270,6 @@ class Rule:
         return ".".join(words)
 
     def __str__(self) -> str:
-        return f"{self.subject} {self.comparison}"
+        window = f" {self.window}" if self.window else ""
+        abort = f" abort after {self.abort_after}" if self.abort_after else ""
+        return f"{self.subject} {self.comparison}{window}{abort}"

@@ -30,7 +30,8 @@ class Verdict:
     ``measured_text`` shows it in the unit of the rule, with as many digits as it takes to tell it from the limit.
     ``margin`` is (measured - bound) / bound for the nearest bound: positive above it, None for a bound of 0.
     ``samples`` counts what the value rests on. ``reason`` is a sentence, empty when passed. ``rows`` are there for
-    failed rules when more than one endpoint (or agent) could be the culprit.
+    failed rules when more than one endpoint (or agent) could be the culprit. ``window`` says from when to when it was
+    measured, counted from the begin of the measured time; it is empty for the whole of it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class Verdict:
     samples: int = 0
     reason: str = ""
     rows: tuple[Row, ...] = ()
+    window: str = ""
 
     @property
     def effect(self) -> Effect:

@@ -17,8 +17,10 @@ META = "meta"
 ENDPOINTS = "endpoints"
 AGENTS = "agents"
 PART_KINDS: tuple[PartKind, ...] = ("endpoint", "agent")
+WINDOW_KINDS: tuple[WindowKind, ...] = ("each", "last", "steady")
 
 PartKind = Literal["endpoint", "agent"]
+WindowKind = Literal["each", "last", "steady"]
 Home = Literal["operations", "endpoints", "agents"]
 Basis = Literal["service", "response", "ttfb"]
 
@@ -80,8 +82,13 @@ class Metric:
 
     @property
     def has_median(self) -> bool:
-        """Whether endpoints or agents have values of it that can be compared: the usual number of errors is 0."""
+        """Whether values of it can be compared by their ratio: the usual number of errors is 0."""
         return self.home == "operations" and self.name not in (*ERROR_METRICS, "achieved_rate")
+
+    @property
+    def has_windows(self) -> bool:
+        """Whether it is known of a part of the measured time: agents tell about themselves at the end."""
+        return self.home != "agents" and self.name != "achieved_rate"
 
     @property
     def samples_needed(self) -> int:

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_sai3bench.thresholds.grammar import parse
-from pytest_sai3bench.thresholds.rules import Amount, Between, Comparison, Limit, OfMedian, Part, Rule, Within
+from pytest_sai3bench.thresholds.rules import (
+    Amount,
+    Between,
+    Comparison,
+    Limit,
+    OfBaseline,
+    OfMedian,
+    Part,
+    Rule,
+    Window,
+    Within,
+)
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
     BASED,
@@ -61,6 +72,20 @@ UNITS = {
         ("each(endpoint).get.throughput>=85 % of median", "each(endpoint).get.throughput >= 85% of median"),
         ("each(agent).p99 <= 1,500 % of  median", "each(agent).p99 <= 1500% of median"),
         ("each(endpoint).put.ops within 10% of median", "each(endpoint).put.ops within 10% of median"),
+        ("get.throughput>=95% of baseline", "get.throughput >= 95% of baseline"),
+        ("get.p99 within 10 % of baseline( v1.2-rc )", "get.p99 within 10% of baseline(v1.2-rc)"),
+        ("put.p95<80ms@each(10s)", "put.p95 < 80 ms @each(10 s)"),
+        ("p95 < 80 ms @ last( 1 m )", "total.p95 < 80 ms @last(1 m)"),
+        ("get.ops > 2k ops/s @steady", "get.ops > 2k ops/s @steady"),
+        ("errors == 0 abort after 5s", "total.errors == 0 abort after 5 s"),
+        (
+            "error_rate <= 0.1% @each(10s) abort after 1m",
+            "total.error_rate <= 0.1% @each(10 s) abort after 1 m",
+        ),
+        (
+            "each(endpoint).p99 <= 150% of median @last(10s) abort after 30s",
+            "each(endpoint).p99 <= 150% of median @last(10 s) abort after 30 s",
+        ),
     ],
 )
 def test_canonical_text(text: str, canonical: str) -> None:
@@ -128,19 +153,26 @@ def comparisons(draw: st.DrawFn, metric: Metric) -> Comparison:
 
 
 @st.composite
-def shares_of_median(draw: st.DrawFn) -> OfMedian:
+def shares(draw: st.DrawFn) -> Limit | Within:
     share = draw(amounts(METRICS["cpu"]))
     limits = st.sampled_from(("<", "<=", ">", ">=")).map(lambda operator: Limit(operator, share))
-    return OfMedian(draw(limits | st.just(Within(share, Amount(Decimal(100), "%")))))
+    return draw(limits | st.just(Within(share, Amount(Decimal(100), "%"))))
+
+
+NAMES_OF_BASELINES = st.none() | st.text("abXY09_.-", min_size=1)
+DURATIONS = amounts(METRICS["max"]).filter(lambda amount: amount.value > 0)
+WINDOWS = st.just(Window("steady")) | st.builds(Window, st.sampled_from(("each", "last")), DURATIONS)
 
 
 @st.composite
 def rules(draw: st.DrawFn) -> Rule:
     metric = draw(st.sampled_from([*METRICS.values(), *BASED["response"].values(), *BASED["ttfb"].values()]))
     comparison = draw(comparisons(metric))
+    window = draw(st.none() | WINDOWS) if metric.has_windows else None
+    abort_after = draw(st.none() | DURATIONS) if metric.has_windows else None
     name = st.none() | st.sampled_from(("2", "s3://[::1]:9000/b/")) | st.text("abXY09:/._-", min_size=1)
     if metric.home == "endpoints":
-        return Rule(ENDPOINTS, metric, comparison)
+        return Rule(ENDPOINTS, metric, comparison, None, window, abort_after)
     if metric.home == "agents":
         return Rule(AGENTS, metric, comparison, draw(st.none() | name.map(lambda text: Part("agent", text))))
     scopes = [
@@ -151,8 +183,11 @@ def rules(draw: st.DrawFn) -> Rule:
         scopes, kinds = [TOTAL], st.just("agent")
     part = draw(st.none() | st.builds(Part, kinds, name))
     if metric.has_median and part and part.name is None and draw(st.booleans()):
-        comparison = draw(shares_of_median())
-    return Rule(draw(st.sampled_from(scopes)), metric, comparison, part)
+        comparison = OfMedian(draw(shares()))
+    elif metric.has_median and draw(st.booleans()):
+        comparison = OfBaseline(draw(shares()), draw(NAMES_OF_BASELINES))
+        window = abort_after = None
+    return Rule(draw(st.sampled_from(scopes)), metric, comparison, part, window, abort_after)
 
 
 @given(rules())

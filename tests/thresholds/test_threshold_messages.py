@@ -18,6 +18,7 @@ SCOPES = (
     "endpoint[...], agent[...]"
 )
 _EACH = "write each(endpoint).get.p99 or each(agent).get.p99"
+WINDOWS = "write @each(10s), @last(60s) or @steady"
 COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
 
 
@@ -195,19 +196,75 @@ def test_amount(text: str, message: str) -> None:
             "endpoint[1].achieved_rate > 95%",
             "col 13: a rate is one of all operations: write total.achieved_rate or each(agent).achieved_rate",
         ),
-        ("get.p99 < 20 ms @each(10s)", "col 17: '@each(10s)' is not supported by this version"),
-        ("get.p99 < 20 ms @last(60s)", "col 17: '@last(60s)' is not supported by this version"),
-        ("get.p99 < 20 ms @steady", "col 17: '@steady' is not supported by this version"),
-        ("error_rate < 1% abort after 10s", "col 17: 'abort after' is not supported by this version"),
-        ("get.throughput >= 95% of baseline", "col 23: 'of baseline' is not supported by this version"),
-        ("get.p99 < baseline", "col 11: 'baseline' is not supported by this version"),
+    ],
+)
+def test_a_rate_is_one_of_all_operations(text: str, message: str) -> None:
+    assert message_of(text) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("get.p99 < 20 ms @every(10s)", f"col 17: '@every' is not a window; {WINDOWS}"),
+        ("get.p99 < 20 ms @", f"col 17: '@' is not a window; {WINDOWS}"),
+        ("get.p99 < 20 ms @each", "col 22: how long is missing after '@each': write @each(10s)"),
+        ("get.p99 < 20 ms @last(", "col 23: the limit is missing: write for example @last(10s)"),
+        ("get.p99 < 20 ms @last(60)", "col 23: a time needs a unit: write 60 ms or 60 s"),
+        ("get.p99 < 20 ms @last(60s", "col 26: ')' is missing: write @last(60 s)"),
+        ("get.p99 < 20 ms @each(0s)", "col 23: the time is above 0: write for example @each(10s)"),
+        ("get.p99 < 20 ms @steady(10s)", "col 24: unexpected '(10s)': the rule is complete before it"),
+        ("agents.cpu < 80% @each(10s)", "col 18: cpu is known of the whole run only: remove '@each'"),
         (
-            "get.throughput within 5% of baseline(main)",
-            "col 26: 'of baseline(main)' is not supported by this version",
+            "achieved_rate > 95% @each(10s)",
+            "col 21: achieved_rate is known of the whole run only: remove '@each'",
+        ),
+        ("errors == 0 abort", "col 18: 'after' is missing: write abort after 10s"),
+        ("errors == 0 abort after", "col 24: the limit is missing: write for example abort after 10s"),
+        ("errors == 0 abort after 5", "col 25: a time needs a unit: write 5 ms or 5 s"),
+        (
+            "agents.start_skew < 20 ms abort after 5s",
+            "col 27: start_skew is known when the run is over: remove 'abort after'",
+        ),
+        (
+            "errors == 0 abort after 5s @each(10s)",
+            "col 28: unexpected '@each(10s)': the rule is complete before it",
+        ),
+        (
+            "get.ops >= 95% of baseline @each(10s)",
+            "col 28: a baseline is that of the whole measured time: remove '@each'",
+        ),
+        (
+            "get.ops >= 95% of baseline abort after 5s",
+            "col 28: a run is compared with a baseline when it is over: remove 'abort after'",
+        ),
+        (
+            "get.ops >= 95% of baseline()",
+            "col 27: the name of a baseline has letters, digits and _.-: write baseline(main)",
+        ),
+        (
+            "get.ops >= 95% of baseline(a/b)",
+            "col 27: the name of a baseline has letters, digits and _.-: write baseline(main)",
+        ),
+        (
+            "get.ops >= 95% of baseline(main",
+            "col 27: the name of a baseline has letters, digits and _.-: write baseline(main)",
+        ),
+        (
+            "get.count == 95% of baseline",
+            "col 11: a share of the baseline is hardly ever exact: write <, <=, > or >=",
+        ),
+        ("errors <= 150% of baseline", "col 11: errors is not compared with a baseline: write a fixed limit"),
+        (
+            "get.p99 < baseline",
+            "col 11: 'baseline' does not say how much of it: write for example 85% of baseline",
+        ),
+        (
+            "get.p99 < 1.2 * baseline(main)",
+            "col 15: '* baseline(main)' does not say how much of it: write for example 85% of baseline(main)",
         ),
     ],
 )
-def test_planned_words_are_refused_by_name(text: str, message: str) -> None:
+def test_windows_aborts_and_baselines(text: str, message: str) -> None:
     assert message_of(text) == message
 
 
