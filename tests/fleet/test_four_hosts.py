@@ -2,159 +2,158 @@
 
 from __future__ import annotations
 
+import getpass
 import json
-from collections import defaultdict
+import re
+import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
-from pytest_sai3bench.fleet import members
+import pytest
+
+from pytest_sai3bench.plugin.runs import runs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator, Mapping
 
-    import pytest
+_SUITE = Path(__file__).parents[2] / "example_suites" / "multi_endpoint" / "per_agent.yaml"
+_HOSTS = [f"127.0.0.{number}" for number in (21, 22, 23, 24)]
+# By the server's names: those of its counts, and of operations.
+_TYPES = {"GET": "get", "PUT": "put", "DELETE": "delete"}
+_PATIENCE_S = 30.0
 
-_ESTABLISHED = "01"
-_SUITE = """
-name: four_hosts
-embedded_server: {{endpoints: 8}}
-distributed:
-  ssh: {ssh}
-  agents:{agents}
-duration: 1s
-concurrency: 8
-prepare:
-  ensure_objects:
-    - {{base_uri: data/, count: 800, size_spec: 4KiB}}
-  cleanup: true
-workload:
-  - {{op: get, path: "data/*", weight: 3}}
-  - {{op: put, path: new/, weight: 1, object_size: 4KiB}}
-thresholds:
-  - total.errors == 0
-  - endpoints.idle == 0
-  - each(endpoint).total.count >= 10
-  - agents.start_skew < 10 s
-"""
-_AGENT = """
-    - address: 127.0.0.{number}
-      id: node{number}
-      gateway: ssh
-      python: {python}
-      multi_endpoint:
-        # The machine may be busy for longer than a second.
-        suspect_after: 60s
-        endpoints: [s3://embedded-{first}/bench/, s3://embedded-{second}/bench/]"""
+_Counts = tuple[Counter[str], ...]
+_Done = dict[tuple[str, str], Counter[str]]
 
 
-class _Witness:
-    """Sees which processes hold connections to which addresses, as the system knows it; asked after every message."""
+class _Server:
+    """Reads what the server itself counted at each of its addresses, after each phase of the run."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.contacts: dict[tuple[str, int], set[str]] = defaultdict(set)
-        self.hosts: dict[str, str] = {}
-        take = members.Members._take
+    def __init__(self) -> None:
+        self.counts: dict[str, _Counts] = {}
 
-        def take_and_look(every: members.Members, member: members.Member, text: str | None) -> None:
-            take(every, member, text)
-            kind = json.loads(text or "{}").get("type")
-            if kind in {"tick", "result"}:
-                self._look(every)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None]:
+        yield
+        self._read(item, "prepare")
 
-        monkeypatch.setattr(members.Members, "_take", take_and_look)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None]:
+        yield
+        self._read(item, "workload")
 
-    def _look(self, every: members.Members) -> None:
-        connections = _connections()
-        for member in every:
-            pid = member.hello["pid"]
-            self.hosts[member.plan.agent] = Path(f"/proc/{pid}/cmdline").read_text()
-            for descriptor in Path(f"/proc/{pid}/fd").iterdir():
-                try:
-                    inode = descriptor.readlink().name
-                except OSError:
-                    continue  # closed meanwhile
-                if remote := connections.get(inode):
-                    self.contacts[remote].add(member.plan.agent)
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+        yield
+        if nextitem is None:
+            self._read(item, "cleanup")
 
+    def _read(self, item: pytest.Item, phase: str) -> None:
+        if phase in self.counts:
+            return
+        server = runs_of(item.config)._targets.server
+        assert server is not None
+        # A large answer is counted an instant after it has arrived.
+        deadline = time.monotonic() + _PATIENCE_S
+        before: _Counts | None = None
+        while (counts := server.access_counts("bench")) != before and time.monotonic() < deadline:
+            before = counts
+            time.sleep(0.2)
+        self.counts[phase] = counts
 
-def _connections() -> dict[str, tuple[str, int]]:
-    """Return the remote address of every connection, by the name of its socket."""
-    found = {}
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        (
-            _,
-            _,
-            remote,
-            state,
-            *_,
-        ) = line.split()
-        inode = line.split()[9]
-        if state == _ESTABLISHED:
-            host, port = remote.split(":")
-            address = ".".join(str(byte) for byte in reversed(bytes.fromhex(host)))
-            found[f"socket:[{inode}]"] = (address, int(port, 16))
-    return found
+    def of(self, phase: str) -> _Counts:
+        """Return what was asked of each address in a phase."""
+        phases = list(self.counts)
+        place = phases.index(phase)
+        if place == 0:
+            return self.counts[phase]
+        before = self.counts[phases[place - 1]]
+        return tuple(now - then for now, then in zip(self.counts[phase], before, strict=True))
 
 
-def _count(phase: dict[str, Any]) -> dict[tuple[str, str], int]:
-    """Return how many operations each agent did at each endpoint."""
-    counted: dict[tuple[str, str], int] = defaultdict(int)
-    for series in phase["series"]:
-        counted[series["endpoint"], series["agent"]] += series["ops"] + series["tail_ops"]
-    return counted
+def _reached_over_ssh(text: str, ssh: str, python: str) -> str:
+    """Return the suite with its agents on other hosts; nothing else changes but what a busy machine needs."""
+    text = text.replace("distributed:\n", f"distributed:\n  ssh: {ssh}\n")
+    for host in _HOSTS:
+        address = f"address: {getpass.getuser()}@{host}\n      python: {python}\n"
+        text = text.replace("address: 127.0.0.1\n", address, 1)
+    # An endpoint is left out after 5 s without an answer: such a pause is the machine's.
+    return re.sub(r"( +)endpoints: \[", r"\1suspect_after: 60s\n\g<0>", text)
+
+
+def _done(phase: Mapping[str, Any]) -> _Done:
+    """Return what each agent says it asked of each endpoint in a phase, the warm-up included."""
+    done: _Done = {}
+    for series in [*phase["series"], *phase["warmup"]]:
+        counted = done.setdefault((series["endpoint"], series["agent"]), Counter())
+        counted[series["op"]] += series["ops"] + series["tail_ops"] + series["errors"]
+    return done
 
 
 def test_every_address_is_driven_by_its_own_host_and_by_no_other(
-    pytester: pytest.Pytester, sshd: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester, sshd: Callable[..., Any]
 ) -> None:
-    first = sshd("127.0.0.21")
-    servers = [first, *(sshd(f"127.0.0.{number}", first) for number in (22, 23, 24))]
-    agents = "".join(
-        _AGENT.format(number=21 + i, python=first.python, first=2 * i + 1, second=2 * i + 2) for i in range(4)
-    )
-    path = pytester.path / "four.sai3.yaml"
-    path.write_text(_SUITE.format(ssh=first.block, agents=agents))
-    witness = _Witness(monkeypatch)
-    result = pytester.runpytest_inprocess("--junitxml=junit.xml")
+    first = sshd(_HOSTS[0])
+    hosts = [first, *(sshd(address, first) for address in _HOSTS[1:])]
+    text = _reached_over_ssh(_SUITE.read_text(), first.block, first.python)
+    pytester.path.joinpath("four.sai3.yaml").write_text(text)
+    server = _Server()
+    result = pytester.runpytest_inprocess("--junitxml=junit.xml", plugins=[server])
 
-    # The run, three rules and one for each endpoint.
-    result.assert_outcomes(passed=1 + 3 + 8)
+    # The run, three rules, and one for each endpoint and agent.
+    result.assert_outcomes(passed=1 + 3 + 8 + 4)
     suite = ET.parse(pytester.path / "junit.xml").getroot().find("./testsuite")
     assert suite is not None
     assert {key: suite.attrib[key] for key in ("tests", "failures", "errors", "skipped")} == {
-        "tests": "12",
+        "tests": "16",
         "failures": "0",
         "errors": "0",
         "skipped": "0",
     }
     # One login on each host.
-    assert [server.log().count("Accepted publickey") for server in servers] == [1, 1, 1, 1]
-    folder = pytester.path / "sai3-results" / "latest" / "four.sai3" / "four_hosts"
+    assert [host.log().count("Accepted publickey") for host in hosts] == [1, 1, 1, 1]
+    folder = pytester.path / "sai3-results" / "latest" / "four.sai3" / "per_agent"
     document = json.loads((folder / "result.json").read_text())
-    plan = json.loads((folder / "plan.json").read_text())
-    # What the agents count: every endpoint by its own agent alone. Each agent has the same share of the objects; in the
-    # workload it does what it can, evenly over its addresses.
-    phases = {phase["phase"]: _count(phase) for phase in document["phases"]}
-    wanted = {f"s3://embedded-{number}/bench/": f"node{20 + (number + 1) // 2}" for number in range(1, 9)}
-    assert list(phases) == ["prepare", "workload", "cleanup"]
-    for counted in phases.values():
-        assert sorted(counted) == sorted(wanted.items())
-    assert set(phases["prepare"].values()) == {100}
-    for agent in set(wanted.values()):
-        shares = [count for (_, who), count in phases["workload"].items() if who == agent]
-        assert max(shares) - min(shares) <= max(2, 0.02 * sum(shares) / 2)
+    assert document["run"]["status"] == "completed"
+    assert sorted(path.name for path in (folder / "agents").iterdir()) == [
+        "host-1",
+        "host-2",
+        "host-3",
+        "host-4",
+    ]
     assert [
         check["name"]
         for check in document["checks"]
         if check["name"].startswith("reconcile") and not check["passed"]
     ] == []
-    # What the system saw: nobody else's process was connected to an address.
-    places = {
-        (endpoint["host"], endpoint["port"]): endpoint["uri"]
-        for worker in plan["workers"]
-        for endpoint in worker["endpoints"]
-    }
-    seen = {places[address]: agents for address, agents in witness.contacts.items() if address in places}
-    assert seen == {uri: {agent} for uri, agent in wanted.items()}
-    assert len(places) == 8
+
+    # What the agents say: each endpoint was used by its own agent, and by no other.
+    uris = [f"s3://embedded-{number}/bench/" for number in range(1, 9)]
+    owners = {uri: f"host-{place // 2 + 1}" for place, uri in enumerate(uris)}
+    phases = {phase["phase"]: _done(phase) for phase in document["phases"]}
+    assert list(phases) == ["prepare", "workload", "cleanup"]
+    for done in phases.values():
+        assert sorted(done) == sorted(owners.items())
+    # What the server says: at each address it was asked just that. So nobody else was there.
+    for phase, done in phases.items():
+        said = [done[uri, owners[uri]] for uri in uris]
+        if phase == "prepare":
+            # The bucket was made through the first address.
+            said[0] = said[0] + Counter(put=1)
+        seen = [Counter({_TYPES.get(kind, ""): n for kind, n in each.items()}) for each in server.of(phase)]
+        for each in seen:
+            # Looks and listings before the start.
+            del each[""]
+        assert seen == said
+    # Each address has its share: of the objects exactly, of the load to 2%.
+    assert [done["put"] for done in phases["prepare"].values()] == [10] * 8
+    served = [sum(counts[kind] for kind in _TYPES) for counts in server.of("workload")]
+    for one, other in zip(served[::2], served[1::2], strict=True):
+        share = (one + other) / 2
+        assert abs(one - share) <= max(1, 0.02 * share)
+    # Nothing was left behind.
+    assert sum(counts["DELETE"] for counts in server.of("cleanup")) == 80 + sum(
+        done["put"] for done in phases["workload"].values()
+    )
