@@ -105,6 +105,7 @@ class Fleet:
         epoch_ns = time_ns() - monotonic_ns()
         start_ns = monotonic_ns() + lead_ns([member.clock for member in members])
         for member in members:
+            member.start_s = start_ns / 1e9
             clock = member.clock
             start = {
                 "type": "start",

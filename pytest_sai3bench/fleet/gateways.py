@@ -6,10 +6,10 @@ import json
 import queue
 import shlex
 import signal
-import subprocess
 import threading
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
+from subprocess import PIPE, Popen
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from pytest_sai3bench.fleet.host_causes import HostUnusable
 from pytest_sai3bench.fleet.shipping import agent_zip
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_sai3bench.fleet.hosts import Host
     from pytest_sai3bench.plan.model import WorkerPlan
@@ -79,10 +79,31 @@ class _Children(ThreadExecModel):
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
+        self._started: list[Popen[bytes]] = []
 
     @property
     def subprocess(self) -> Any:
-        return SimpleNamespace(PIPE=subprocess.PIPE, Popen=partial(subprocess.Popen, env=self._env))
+        return SimpleNamespace(PIPE=PIPE, Popen=self._start)
+
+    def kill(self) -> None:
+        for process in self._started:
+            process.kill()
+
+    def reap(self) -> None:
+        """Leave nothing of those that execnet forgets, such as one that ends before it says a word."""
+        self.kill()
+        for process in self._started:
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                with suppress(OSError):
+                    if pipe:
+                        pipe.close()
+        self._started.clear()
+
+    def _start(self, command: Sequence[str], *, stdin: int, stdout: int) -> Popen[bytes]:
+        process = Popen(command, stdin=stdin, stdout=stdout, env=self._env)  # noqa: S603 - made by execnet
+        self._started.append(process)
+        return process
 
 
 def _group(env: Mapping[str, str]) -> Any:
@@ -194,6 +215,10 @@ class Remote:
 
     def close(self, *, at_once: bool) -> None:
         """End all that runs there, and the connection; may be called again."""
+        if at_once:
+            # First what leads there. Whoever waits for an answer of the other side, waits no longer then.
+            self.host.close(at_once=True)
+            self._group.execmodel.kill()
         _terminate(self._group, at_once=at_once)
         self.host.close(at_once=at_once)
 
@@ -243,6 +268,7 @@ def _terminate(group: Any, *, at_once: bool) -> None:
             # Processes on a host that is gone cannot be ended from here: its keeper does it. Each attempt leaves fewer.
             with suppress(OSError, EOFError):
                 group.terminate(timeout=grace_s)
+        group.execmodel.reap()
 
     # In a thread of its own, since execnet's wait for a killed process has no bound.
     ending = threading.Thread(target=end, daemon=True)

@@ -19,8 +19,8 @@ import zipfile
 from contextlib import suppress
 from typing import Any
 
-# Nothing heard for this long, and this host is alone. How long agents may then take to end by themselves.
-_SILENCE_S = 20.0
+# Nothing heard for this long, and this host is alone, as its agents find, too. How long they may then take to end.
+_SILENCE_S = 15.0
 _GRACE_S = 4.0
 _EX_SOFTWARE = 70
 
@@ -48,6 +48,7 @@ def keep(channel: Any) -> None:
     _end_children()
     if not channel.isclosed():
         # The other side is silent; what waits for it would wait for hours.
+        _end_session()
         os._exit(_EX_SOFTWARE)
 
 
@@ -105,6 +106,16 @@ def _end_children() -> None:
     for pid in children:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def _end_session() -> None:
+    """End the session of sshd that this is the command of, and with it the connection that nobody answers on."""
+    parent = os.getppid()
+    with suppress(OSError):
+        with open(f"/proc/{parent}/comm") as file:  # noqa: PTH123
+            is_sshd = file.read().startswith("sshd")
+        if is_sshd:
+            os.kill(parent, signal.SIGTERM)
 
 
 def _children() -> list[int]:

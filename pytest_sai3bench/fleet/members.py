@@ -13,7 +13,7 @@ import threading
 from base64 import b64decode
 from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
+from time import localtime, monotonic, strftime, time
 from typing import TYPE_CHECKING, cast
 
 from pytest_sai3bench.fleet.causes import describe_failure, remedy_for
@@ -47,7 +47,9 @@ class Member:
     """One worker, and what is known of it.
 
     ``owes`` is the type of the answer it still has to give. ``failure`` is what it answered instead; ``loss`` says why
-    it takes no part in the run any more. ``ticks`` and ``result`` belong to the stage ``stage``.
+    it takes no part in the run any more, and ``has_ended`` that its process, or the way there, is gone. ``ticks`` and
+    ``result`` belong to the stage ``stage``, whose load begins at ``start_s`` of this host's monotonic clock, None before
+    that is ordered. It was ``heard_s`` that something came from it.
     """
 
     plan: WorkerPlan
@@ -58,12 +60,16 @@ class Member:
     answer: Message = field(default_factory=dict)
     failure: Message | None = None
     loss: str = ""
+    has_ended: bool = False
+    heard_s: float = field(init=False)
     silent_s: float = 0.0
     stage: int = NO_STAGE
+    start_s: float | None = None
     ticks: Ticks = field(init=False)
     result: ResultWire | None = None
 
     def __post_init__(self) -> None:
+        self.heard_s = monotonic()
         self.begin(NO_STAGE)
 
     @property
@@ -77,9 +83,19 @@ class Member:
             return f"{self.plan.agent} gave up after {self.result['reason']}"
         return ""
 
+    @property
+    def place(self) -> str:
+        """Where it runs, as the suite names the host and as the host names itself; empty before it said hello."""
+        if not self.hello:
+            return ""
+        host, process = self.hello["host"], f"process {self.hello['pid']}"
+        address = self.plan.address
+        return f" on {host} ({process})" if self.plan.host.is_here else f" on {address} ({host}, {process})"
+
     def begin(self, stage: int) -> None:
         """Forget the stage before."""
         self.stage = stage
+        self.start_s = None
         endpoints = tuple(endpoint.uri for endpoint in self.plan.endpoints)
         self.ticks = Ticks(Reporter(self.plan.agent, endpoints))
         self.result = None
@@ -172,8 +188,9 @@ class Members:
                 self.wait(_GOODBYE_S, "did not say goodbye")
         finally:
             self._over.set()
+            mute = [key for key, member in self._members.items() if member.loss and not member.has_ended]
             self._members.clear()
-            self._processes.close(at_once=at_once)
+            self._processes.close(at_once=at_once, mute=mute)
 
     def _beat(self) -> None:
         while not self._over.wait(_HEARTBEAT_S):
@@ -192,17 +209,19 @@ class Members:
             member.silent_s += step_s
         speaker = self._members.get(key)
         if speaker is not None:
-            speaker.silent_s = 0.0
+            speaker.silent_s, speaker.heard_s = 0.0, now
             self._take(speaker, text)
         for member in self:
             if member.silent_s > SILENCE_S:
-                self._lose(member, f"was silent for {SILENCE_S:.0f} s")
+                since = _moment(member, member.heard_s)
+                self._lose(member, f"fell silent {since}: nothing was heard of it for {SILENCE_S:.0f} s")
         for observer in self._observers:
             observer.pulse()
 
     def _take(self, member: Member, text: str | None) -> None:
         if text is None:
-            event = "ended" if member.hello else "ended before it said hello"
+            member.has_ended = True
+            event = f"ended {_moment(member, monotonic())}" if member.hello else "ended before it said hello"
             if cause := member.gateway.failure():
                 event += f":\n{cause.rstrip()}\n  {remedy_for('internal')}"
             elif news := member.gateway.farewell():
@@ -249,9 +268,15 @@ class Members:
         member.owes = ""
         if not member.loss:
             self._settle(member, None)
-            hello = member.hello
-            process = f" on {hello['host']} (process {hello['pid']})" if hello else ""
-            member.loss = f"{member.plan.title}{process} {event}"
+            member.loss = f"{member.plan.title}{member.place} {event}"
+
+
+def _moment(member: Member, now_s: float) -> str:
+    """Return an instant of the monotonic clock as the time of day here, and as the time of load before it."""
+    text = strftime("at %H:%M:%S", localtime(time() - monotonic() + now_s))
+    if member.start_s is None:
+        return text
+    return f"{text}, {max(0.0, now_s - member.start_s):.1f} s after the start"
 
 
 def _send(member: Member, message: Message) -> None:

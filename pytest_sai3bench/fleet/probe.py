@@ -28,7 +28,7 @@ _MARK = b"sai3bench "
 CODE = (
     "import os,select,sys;"
     "sys.stdout.write('sai3bench %d.%d\\n' % sys.version_info[:2]);sys.stdout.flush();"
-    "all(iter(lambda: bool(select.select([0],[],[],30)[0] and os.read(0,99)),False))"
+    "all(iter(lambda: bool(select.select([0],[],[],20)[0] and os.read(0,99)),False))"
 )
 _MOST_NOISE = 65536
 # From the end of the output to that of the process; and from the end of its input to its own.

@@ -18,7 +18,7 @@ from pytest_sai3bench.fleet.ssh import SocketFolder
 from pytest_sai3bench.plan.confidential import environment_of_children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from pytest_sai3bench.fleet.gateways import Deliver, Gateway
     from pytest_sai3bench.plan.model import HostPlan, WorkerPlan
@@ -143,8 +143,11 @@ class Processes:
         for remote in self._remotes:
             remote.send("begun")
 
-    def close(self, *, at_once: bool) -> None:
-        """End all processes, ``at_once`` with less patience; bounded, whatever they do."""
+    def close(self, *, at_once: bool, mute: Collection[str] = ()) -> None:
+        """End all processes, ``at_once`` with less patience; bounded, whatever they do.
+
+        Hosts of agents that are ``mute`` are not asked for anything any more: no answer would come for long.
+        """
         if any(opener.is_alive() for opener in self._openers):
             # They are in the middle of something that ends with the connection.
             self._abandoned = True
@@ -157,7 +160,10 @@ class Processes:
         _at_one_time(
             [
                 *(partial(each.close, at_once=at_once) for each in [self._this_host] if each),
-                *(partial(self._release, remote, at_once=at_once) for remote in self._remotes),
+                *(
+                    partial(self._release, remote, at_once=at_once or not workers.keys().isdisjoint(mute))
+                    for remote, workers in self._remotes.items()
+                ),
             ]
         )
         self._remotes = {}

@@ -4,6 +4,7 @@ import getpass
 import io
 import json
 import os
+import re
 import select
 import shlex
 import shutil
@@ -24,7 +25,7 @@ from pytest_sai3bench.plan.build import build_plan
 from pytest_sai3bench.suite.loader import load
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_sai3bench.agent.messages import Message
     from pytest_sai3bench.fleet.members import Member
@@ -131,11 +132,11 @@ class Sshd:
         return (self.folder / "log").read_text()
 
     @contextmanager
-    def running(self, program: str) -> Iterator[None]:
+    def running(self, *program: str) -> Iterator[None]:
         with (
             (self.folder / "log").open("wb") as log,
             subprocess.Popen(
-                [program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log
+                [*program, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=log
             ) as process,
         ):
             try:
@@ -159,9 +160,10 @@ def _make_key(path: Path) -> None:
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
-    """Return ``sshd(address, site=None)``: a server on a loopback address, with its own host key, until the test ends.
+    """Return ``sshd(address, site=None, inside=())``: a server with its own host key, until the test ends.
 
-    It shares the port, the user's key and the list of known hosts with ``site``, another one.
+    It shares the port, the user's key and the list of known hosts with ``site``, another one. Its ``address`` is one of
+    the loopback, or of where the command ``inside`` starts programs.
     """
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
     if program is None or shutil.which("ssh") is None:
@@ -171,11 +173,11 @@ def sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
             # Where sshd leaves its privileges behind; its service makes the folder when it starts.
             Path("/run/sshd").mkdir(mode=0o755)
 
-        def sshd(address: str, site: Sshd | None = None) -> Sshd:
+        def sshd(address: str, site: Sshd | None = None, inside: Sequence[str] = ()) -> Sshd:
             folder = tmp_path / f"sshd-{address}"
             folder.mkdir()
             server = Sshd(folder, address, site)
-            servers.enter_context(server.running(program))
+            servers.enter_context(server.running(*inside, program))
             return server
 
         yield sshd
@@ -193,6 +195,13 @@ def _free_port() -> int:
 def agents_of() -> Callable[[Run], dict[str, int]]:
     """Return a function that names the processes of a run by their agents."""
     return lambda run: {each.plan.agent: each.hello["pid"] for each in run._fleet._members}
+
+
+@pytest.fixture
+def timeless() -> Callable[[object], str]:
+    """Return a function that puts words for the moments in messages about lost agents."""
+    moment = re.compile(r"at [0-9]{2}:[0-9]{2}:[0-9]{2}(, [0-9]+\.[0-9] s after the start)?")
+    return lambda text: moment.sub(lambda found: "in the load" if found[1] else "before", str(text))
 
 
 @pytest.fixture

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from pytest_sai3bench.fleet.run import Run
 
 
-# execnet leaves it to the collector of garbage to find a process that never spoke.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_ctrl_c_ends_what_is_being_opened(
     run_of: Callable[[str], Run],
     store: Path,

@@ -89,6 +89,7 @@ def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
     run: Run,
     on_message: Callable[..., None],
     wait_for_end: Callable[[int], None],
+    timeless: Callable[[object], str],
     victim: str,
 ) -> None:
     killed: list[Member] = []
@@ -102,12 +103,13 @@ def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
     everything = [pid for member in run._fleet._members for pid in _helpers_of(member).values()]
     hosts = {member.plan.agent: member.plan.address for member in run._fleet._members}
     pids = {member.plan.agent: member.hello["pid"] for member in run._fleet._members}
-    loss = _loss_of(run)
+    loss = timeless(_loss_of(run))
     for pid in everything:
         wait_for_end(pid)
 
     agent = killed[0].plan.agent
-    text = f"workload: {agent} on {socket.gethostname()} (process {pids[agent]}) ended"
+    place = f"{hosts[agent]} ({socket.gethostname()}, process {pids[agent]})"
+    text = f"workload: {agent} on {place} ended in the load"
     assert loss.startswith(text)
     # A single agent that dies says nothing about its host.
     connection = f": the connection to {hosts[agent]} is gone"
@@ -119,6 +121,7 @@ def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
     run: Run,
     on_message: Callable[..., None],
     wait_for_end: Callable[[int], None],
+    timeless: Callable[[object], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     stopped: list[Member] = []
@@ -137,7 +140,10 @@ def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
         wait_for_end(pid)
 
     agent, pid = stopped[0].plan.agent, stopped[0].hello["pid"]
-    assert loss == f"workload: {agent} on {socket.gethostname()} (process {pid}) was silent for 3 s"
+    place = f"{stopped[0].plan.address} ({socket.gethostname()}, process {pid})"
+    assert timeless(loss) == (
+        f"workload: {agent} on {place} fell silent in the load: nothing was heard of it for 3 s"
+    )
 
 
 def test_a_controller_that_is_killed_leaves_nothing(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import threading
+from time import gmtime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ class _Processes:
         self.deliver = deliver
         self.sent: list[tuple[str, str]] = []
         self.closed: list[bool] = []
+        self.mute: list[list[str]] = []
 
     def open(self, plans: Mapping[str, WorkerPlan]) -> dict[str, _Gateway]:
         if any(key.startswith("broken") for key in plans):
@@ -38,8 +40,9 @@ class _Processes:
     def begun(self) -> None:
         self.sent.append(("hosts", "begun"))
 
-    def close(self, *, at_once: bool) -> None:
+    def close(self, *, at_once: bool, mute: list[str]) -> None:
         self.closed.append(at_once)
+        self.mute.append(mute)
 
 
 class _Gateway:
@@ -65,6 +68,9 @@ class _Scene:
         self.now = 1000.0
         monkeypatch.setattr(members, "Processes", _Processes)
         monkeypatch.setattr(members, "monotonic", lambda: self.now)
+        # In the morning of the first day of all clocks, wherever this runs.
+        monkeypatch.setattr(members, "time", lambda: self.now + 11 * 3600)
+        monkeypatch.setattr(members, "localtime", gmtime)
         monkeypatch.setattr(members, "_POLL_S", 0.001)
         monkeypatch.setattr(members, "_HEARTBEAT_S", math.inf)
         monkeypatch.setattr(Members, "_beat", lambda _self: None)
@@ -196,6 +202,7 @@ def test_ticks_renew_a_limit_that_bounds_standing_still(scene: _Scene) -> None:
 
 def test_silence_means_loss_once_it_was_listened_to_for_long_enough(scene: _Scene) -> None:
     scene.members.ask(scene["b"], {"type": "ping", "number": 1}, "pong")
+    scene["b"].start_s = 990.0
     listened = 0
     while not scene.members.troubles:
         scene.says("a", type="alive")
@@ -203,8 +210,14 @@ def test_silence_means_loss_once_it_was_listened_to_for_long_enough(scene: _Scen
         listened += 1
         scene.members._listen()
 
-    assert scene.members.troubles == ["b on node (process 42) was silent for 15 s"]
+    assert scene.members.troubles == [
+        "b on node (process 42) fell silent at 11:16:40, 10.0 s after the start: nothing was heard of it for 15 s"
+    ]
     assert listened == pytest.approx(members.SILENCE_S / (2 * members._POLL_S), abs=2)
+    # Its host answers nothing either.
+    scene.says("a", type="bye")
+    scene.members.close()
+    assert scene.gateways.mute == [["b-w0"]]
 
 
 @pytest.mark.parametrize("first", ["a", "b", ""])
@@ -233,7 +246,7 @@ def test_the_first_trouble_stops_all(scene: _Scene) -> None:
 
     # Nobody is asked to stop who is lost.
     assert scene.gateways.sent == [("b", "abort")]
-    assert scene.members.troubles == ["a on node (process 42) ended"]
+    assert scene.members.troubles == ["a on node (process 42) ended at 11:16:40"]
     assert scene["b"].result == {"type": "result", "stage": 0, "outcome": "aborted", "reason": ""}
 
 
@@ -274,6 +287,7 @@ def test_closing_says_goodbye_to_those_who_are_there(scene: _Scene) -> None:
 
     assert scene.gateways.sent == [("b", "bye")]
     assert scene.gateways.closed == [False, False]
+    assert scene.gateways.mute == [[], []]
     assert list(scene.members) == []
 
 
