@@ -9,76 +9,111 @@ from itertools import count
 from typing import TYPE_CHECKING, Callable
 
 from .messages import DELETE, PUT
-from .pools import numbered_name
-from .sources import everywhere, scattered_name
+from .sources import everywhere
 
 if TYPE_CHECKING:
-    from array import array
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .large import Multipart
     from .sources import Created, Homes, Numbered, Task
 
 
-class Missing:
-    """PUTs of the numbered objects that prepare found missing, each where ``homes`` says."""
+class Absent:
+    """The numbers of a share of objects that do not exist: all of them, until one is found.
 
-    def __init__(self, numbered: Numbered, numbers: array[int], homes: Homes = everywhere) -> None:
-        self.stem = numbered.stem
+    What is found takes a bit for each object of the share, what is not takes nothing.
+    """
+
+    def __init__(self, share: range) -> None:
+        self._share = share
+        self._present: bytearray | None = None
+
+    def __len__(self) -> int:
+        return len(self._share)
+
+    def __iter__(self) -> Iterator[int]:
+        return (number for number in map(self.at, range(len(self._share))) if number >= 0)
+
+    def find(self, number: int) -> None:
+        """Take out an object that exists; one of another share is none of ours."""
+        if number not in self._share:
+            return
+        if self._present is None:
+            self._present = bytearray(len(self._share) // 8 + 1)
+        position = self._share.index(number)
+        self._present[position >> 3] |= 1 << (position & 7)
+
+    def at(self, position: int) -> int:
+        """Return the number at a position of the share, -1 when that object exists."""
+        if self._present is not None and self._present[position >> 3] >> (position & 7) & 1:
+            return -1
+        return self._share[position]
+
+
+class Missing:
+    """PUTs of the objects that prepare found missing, each where ``homes`` says."""
+
+    def __init__(self, numbered: Numbered, absent: Absent, homes: Homes = everywhere) -> None:
+        self.name = numbered.names.name
         self.homes = homes
+        self.number_at = absent.at
         self._numbered = numbered
-        self._numbers = numbers
+        self._length = len(absent)
         self._next = count().__next__
 
     def take(self) -> Task | None:
         """Return the next PUT, or None at the end."""
-        position = self._next()
-        if position >= len(self._numbers):
-            return None
-        number, numbered = self._numbers[position], self._numbered
-        name = numbered_name(self.stem, number)
-        return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
+        while (position := self._next()) < self._length:
+            number = self.number_at(position)
+            if number >= 0:
+                numbered, name = self._numbered, self.name(number)
+                return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
+        return None
 
-    def issued(self) -> array[int]:
-        """Return the numbers of the objects that may have been made; call it once, when no more are taken."""
-        return self._numbers[: self._next()]
+    def issued(self) -> int:
+        """Return how many positions were passed, whose objects may have been made; call it when no more are taken."""
+        return min(self._next(), self._length)
 
 
 class Removals:
     """DELETEs of everything this worker made: what was ``missing`` before prepare, and ``created`` by the workload."""
 
     def __init__(self, missing: Sequence[Missing], created: Sequence[Created]) -> None:
-        # How many objects, and for the position of each its name and place.
-        self._parts: list[tuple[int, Callable[[int], tuple[str, int]]]] = []
-        for objects in missing:
-            numbers = objects.issued()
-            self._parts.append((len(numbers), _numbered_part(objects, numbers)))
+        # How many positions, and for each its name and place: None where there is nothing to remove.
+        self._parts: list[tuple[int, Callable[[int], tuple[str, int] | None]]] = [
+            (objects.issued(), _missing_part(objects)) for objects in missing
+        ]
         for part in created:
             issued = part.issued()
             self._parts += [(issued, _created_part(part, homes)) for homes in part.places]
-        self.total = sum(length for length, _ in self._parts)
         self._next = count().__next__
 
     def take(self) -> Task | None:
         """Return the next DELETE, or None at the end."""
-        position = self._next()
-        for length, at in self._parts:
-            if position < length:
-                name, place = at(position)
+        while True:
+            position = self._next()
+            for length, at in self._parts:
+                if position < length:
+                    found = at(position)
+                    break
+                position -= length
+            else:
+                return None
+            if found is not None:
+                name, place = found
                 return (DELETE, name, 0, None, place)
-            position -= length
-        return None
 
 
-def _numbered_part(objects: Missing, numbers: array[int]) -> Callable[[int], tuple[str, int]]:
-    return lambda position: (
-        numbered_name(objects.stem, numbers[position]),
-        objects.homes(numbers[position]),
-    )
+def _missing_part(objects: Missing) -> Callable[[int], tuple[str, int] | None]:
+    def at(position: int) -> tuple[str, int] | None:
+        number = objects.number_at(position)
+        return (objects.name(number), objects.homes(number)) if number >= 0 else None
+
+    return at
 
 
-def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int]]:
-    return lambda position: (scattered_name(part.folder, part.base, position), homes(position))
+def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int] | None]:
+    return lambda position: (part.name(position), homes(position))
 
 
 class Chain:

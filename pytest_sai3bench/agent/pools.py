@@ -6,7 +6,7 @@ import re
 from array import array
 from bisect import bisect_right
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Callable
 from zlib import crc32
 
 if TYPE_CHECKING:
@@ -40,11 +40,15 @@ def spread_key(key: str, places: int) -> int:
 class NamePool:
     """A fixed list of names with cheap access by position; four bytes for a name that follows prepare's naming."""
 
+    # What other namings replace.
+    _parse: Callable[[str], tuple[str, int] | None] = staticmethod(parse_numbered)
+    _named: Callable[[str, int], str] = staticmethod(numbered_name)
+
     def __init__(self, names: Iterable[str]) -> None:
         numbers: dict[str, array[int]] = {}
         self._texts: list[str] = []
         for name in names:
-            numbered = parse_numbered(name)
+            numbered = self._parse(name)
             if numbered is None:
                 self._texts.append(name)
                 continue
@@ -67,18 +71,23 @@ class NamePool:
         if self._only is not None:
             stem, values = self._only
             return f"{stem}{values[position]:08d}.dat"
+        stem, number = self._find(position)
+        return stem if number < 0 else f"{stem}{number:08d}.dat"
+
+    def _find(self, position: int) -> tuple[str, int]:
+        """Return stem and number of a name, or the name and -1."""
         place = bisect_right(self._ends, position)
         before = self._ends[place - 1] if place else 0
         if place == len(self._ends):
-            return self._texts[position - before]
+            return self._texts[position - before], -1
         stem, values = self._numbers[place]
-        return f"{stem}{values[position - before]:08d}.dat"
+        return stem, values[position - before]
 
     def strangers(self, known: Mapping[str, int]) -> Iterator[str]:
         """Yield the names that are not those of prepare's objects 0 … n-1; ``known`` gives n for each stem."""
         for stem, values in self._numbers:
             end = known.get(stem, 0)
-            yield from (numbered_name(stem, number) for number in values if number >= end)
+            yield from (self._named(stem, number) for number in values if number >= end)
         yield from self._texts
 
     def share_in_order(self, worker: int, workers: int) -> array[int]:

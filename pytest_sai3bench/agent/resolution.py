@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
+from .naming import UNSHARDED
+from .own_objects import Absent
 from .patterns import parse_pattern
 from .placement import always
-from .pools import NamePool, PlacedPool, parse_numbered
+from .pools import PlacedPool, parse_numbered
 from .s3_client import RequestFailed
 from .sources import ANYWHERE
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .engine import Engine
+    from .naming import Names, Shards
     from .placement import Placement
     from .sources import Homes, Pool
 
@@ -31,11 +34,16 @@ class StageFailed(Exception):
 
 
 def resolve_pools(
-    operations: list[dict[str, Any]], engine: Engine, placement: Placement, breathe: Callable[[], None]
+    operations: list[dict[str, Any]],
+    engine: Engine,
+    placement: Placement,
+    breathe: Callable[[], None],
+    shards: Shards = UNSHARDED,
 ) -> list[Pool | None]:
     """Return the pool of each operation that works on existing objects, None for the others.
 
-    ``breathe`` is called now and then during long listings. Raises `StageFailed` when a path matches nothing.
+    ``breathe`` is called now and then during long listings. Paths match names as they are, and without the folder of
+    their shard. Raises `StageFailed` when a path matches nothing.
     """
     pools: list[Pool | None] = []
     known: dict[tuple[str, str], Pool] = {}
@@ -45,27 +53,32 @@ def resolve_pools(
             continue
         key = (operation["path"], operation["pool"])
         if key not in known:
-            known[key] = _resolve(operation, engine, placement, breathe)
+            known[key] = _resolve(operation, engine, placement, breathe, shards)
         pools.append(known[key])
     return pools
 
 
 def _resolve(
-    operation: dict[str, Any], engine: Engine, placement: Placement, breathe: Callable[[], None]
+    operation: dict[str, Any],
+    engine: Engine,
+    placement: Placement,
+    breathe: Callable[[], None],
+    shards: Shards,
 ) -> Pool:
     def gather(names_on: Callable[[int], Iterable[str]]) -> Pool:
         pools = []
         for endpoint in placement.listed:
             try:
-                pools.append(NamePool(names_on(endpoint)))
+                pools.append(shards.pool(names_on(endpoint)))
             except RequestFailed as failure:
                 raise StageFailed(failure.kind, failure.detail, endpoint) from failure
         return PlacedPool(pools, placement.sharers) if placement.is_single else pools[0]
 
     pattern = parse_pattern(operation["path"])
     if pattern.exact:
-        name = engine.encode(pattern.exact)
-        pool = gather(lambda endpoint: [name] if engine.exists(name, endpoint) else [])
+        exact = engine.encode(pattern.exact)
+        spellings = dict.fromkeys([exact, shards.within(exact)] if shards.count else [exact])
+        pool = gather(lambda endpoint: [name for name in spellings if engine.exists(name, endpoint)])
         if len(pool):
             return pool
         text = f"{operation['where']}: {operation['op']}: there is no object {pattern.exact}"
@@ -73,14 +86,20 @@ def _resolve(
     folder = engine.encode(pattern.folder)
     listed = 0
 
+    def names_of(endpoint: int) -> Iterator[str]:
+        for place in [folder] if pattern.recursive else shards.places_in(folder):
+            if place != folder:
+                breathe()
+            yield from engine.names(place, recursive=pattern.recursive, endpoint=endpoint)
+
     def matching(endpoint: int) -> Iterator[str]:
         nonlocal listed
-        for name in engine.names(folder, recursive=pattern.recursive, endpoint=endpoint):
+        for name in names_of(endpoint):
             listed += 1
             if listed % 1000 == 0:
                 breathe()
             # Only whole characters may match a star, not parts of an encoded one.
-            if pattern.regex is None or pattern.regex.fullmatch(engine.decode(name)):
+            if pattern.regex is None or _matches(pattern.regex, engine.decode(name), shards):
                 yield name
 
     if operation["pool"] == "all":
@@ -98,6 +117,12 @@ def _resolve(
             f"objects in {shown}",
         )
     return pool
+
+
+def _matches(regex: re.Pattern[str], name: str, shards: Shards) -> bool:
+    if regex.fullmatch(name):
+        return True
+    return bool(shards.count) and regex.fullmatch(shards.without(name)) is not None
 
 
 def refuse_strangers(
@@ -127,50 +152,52 @@ def _is_deletable(name: str) -> bool:
 
 
 def find_missing(
-    objects: dict[str, Any],
+    names: Names,
+    share: tuple[int, int],
     engine: Engine,
     placement: Placement,
     breathe: Callable[[], None],
     *,
     look: bool,
-) -> list[tuple[array[int], Homes]]:
-    """Return the numbers of this worker's share of ``objects`` that do not exist, and where they belong.
+) -> list[tuple[Absent, Homes]]:
+    """Return the numbers of this worker's share of objects that do not exist, and where they belong.
 
-    Without ``look`` that is the whole share. Where every endpoint has a copy of its own, there is one such list for each.
+    The ``share`` is one of so many: the worker cares for every n-th object. Without ``look`` its whole share counts as
+    missing. Where every endpoint has a copy of its own, there is one such set of numbers for each.
     """
-    count = objects["count"]
 
-    def absent(endpoints: Sequence[int], share: int, shares: int, homes: Homes) -> array[int]:
-        present = bytearray(count)
+    def absent(endpoints: Sequence[int], own: int, shares: int, homes: Homes) -> Absent:
+        missing = Absent(range(own, names.total, shares))
         for endpoint in endpoints if look else ():
-            for number in _numbers_on(endpoint, objects, engine, breathe):
+            for number in _numbers_on(endpoint, names, engine, breathe):
                 # What is on another endpoint than its own is not there.
-                if number < count and homes(number) in (endpoint, ANYWHERE):
-                    present[number] = 1
-        return array("I", (number for number in range(share, count, shares) if not present[number]))
+                if homes(number) in (endpoint, ANYWHERE):
+                    missing.find(number)
+        return missing
 
     if placement.namespace == "replicated":
         copies = [partial(always, endpoint) for endpoint in range(placement.endpoints)]
         return [
-            (absent([endpoint], share, shares, homes), homes)
-            for endpoint, (homes, (share, shares)) in enumerate(zip(copies, placement.sharers))
+            (absent([endpoint], own, shares, homes), homes)
+            for endpoint, (homes, (own, shares)) in enumerate(zip(copies, placement.sharers))
         ]
-    homes = placement.homes_of_prepared(objects["shares"])
-    return [(absent(placement.listed, objects["share"], objects["shares"], homes), homes)]
+    own, shares = share
+    homes = placement.homes_of_prepared(shares)
+    return [(absent(placement.listed, own, shares, homes), homes)]
 
 
-def _numbers_on(
-    endpoint: int, objects: dict[str, Any], engine: Engine, breathe: Callable[[], None]
-) -> Iterator[int]:
+def _numbers_on(endpoint: int, names: Names, engine: Engine, breathe: Callable[[], None]) -> Iterator[int]:
     """Yield the numbers of the objects of a set that an endpoint has."""
-    folder = engine.encode(objects["folder"])
-    stem = f"{folder}{objects['stem']}-"
     try:
-        for position, name in enumerate(engine.names(folder, recursive=False, endpoint=endpoint)):
-            if position % 1000 == 0:
-                breathe()
-            numbered = parse_numbered(name)
-            if numbered is not None and numbered[0] == stem:
-                yield numbered[1]
+        for folder in names.places():
+            breathe()
+            for position, name in enumerate(
+                engine.names(folder, recursive=False, endpoint=endpoint), start=1
+            ):
+                if position % 1000 == 0:
+                    breathe()
+                number = names.number(name)
+                if number >= 0:
+                    yield number
     except RequestFailed as failure:
         raise StageFailed(failure.kind, failure.detail, endpoint) from failure

@@ -7,29 +7,26 @@ A source hands out tasks until it has no more; `take` may be called from many th
 from __future__ import annotations
 
 from bisect import bisect_right
+from functools import partial
 from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
 from .large import LARGE, Large, read_multipart, read_ranges
 from .messages import ATOMIC, FSYNC, OPERATIONS
+from .naming import UNSHARDED
 from .payload import Shape
-from .pools import PlacedPool, parse_numbered
+from .pools import PlacedPool
 from .sizes import make_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
     from random import Random
 
     from .large import Multipart, Ranges
+    from .naming import NumberedNames, Shards
     from .placement import Placement
     from .pools import NamePool
-
-_MASK = (1 << 64) - 1
-# Odd, so that multiplication modulo 2^64 maps counters to distinct numbers; this one (2^64 over the golden ratio)
-# also scatters neighbours.
-_SCATTER = 0x9E3779B97F4A7C15
-
 
 # One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`) and key relative to the endpoint; for
 # PUTs size in bytes and shape of the data (None for plain), for GETs the same of what must come back (None for whatever
@@ -55,15 +52,9 @@ class Created(NamedTuple):
     ``issued`` returns how many; call it when no more are drawn. ``places`` say where they have to be removed.
     """
 
-    folder: str
-    base: int
+    name: Callable[[int], str]
     issued: Callable[[], int]
     places: Sequence[Homes]
-
-
-def scattered_name(folder: str, base: int, number: int) -> str:
-    """Name of the PUT ``number``; ``base`` is a random 64-bit number of the worker and run."""
-    return f"{folder}obj_{(base + number * _SCATTER) & _MASK}"
 
 
 class _Entry:
@@ -106,35 +97,35 @@ class _PlacedReads(_Entry):
 class _VerifiedReads(_Entry):
     """GET like another entry, of objects of prepare that must come back as they were written."""
 
-    def __init__(self, op: str, reads: _Entry, numbered: Mapping[str, Numbered]) -> None:
+    def __init__(self, op: str, reads: _Entry, known: Known) -> None:
         super().__init__(op)
         self._reads = reads.draw
-        self._numbered = numbered
+        self._find = known.find
 
     def draw(self) -> Task | None:
         task = self._reads()
         assert task is not None
         _, key, _, _, place = task
-        parsed = parse_numbered(key)
-        assert parsed is not None
-        objects = self._numbered[parsed[0]]
+        objects = self._find(key)
+        assert objects is not None
         return (self.op, key, objects.size(key), objects.shape, place)
 
 
 class _LargeReads(_Entry):
     """GET like another entry; of large objects, and of those of unknown size, by ranges."""
 
-    def __init__(self, op: str, reads: _Entry, ranges: Ranges, numbered: Mapping[str, Numbered]) -> None:
+    def __init__(self, op: str, reads: _Entry, ranges: Ranges, known: Known) -> None:
         super().__init__(op)
         self._reads = reads.draw
         self._ranges = ranges
-        self._numbered = numbered
+        self._find = known.find
 
     def draw(self) -> Task | None:
         task = self._reads()
         assert task is not None
         op, key, _, shape, place = task
-        size = size_of(key, self._numbered)
+        objects = self._find(key)
+        size = objects.size(key) if objects else -1
         if size >= 0 and not self._ranges.divides(size):
             return task
         return (op | LARGE, key, size, Large(self._ranges, shape), place)
@@ -174,21 +165,19 @@ class _Deletes(_Entry):
 class _Puts(_Entry):
     """PUT: a new object every time."""
 
-    def __init__(self, op: str, folder: str, size: Callable[[], int], shape: Shape, base: int) -> None:
+    def __init__(self, op: str, name: Callable[[int], str], size: Callable[[], int], shape: Shape) -> None:
         super().__init__(op)
-        self._folder = folder
+        self._name = name
         self._size = size
         self._shape = shape
-        self._base = base
         self._counter = count()
 
     def draw(self) -> Task | None:
-        name = scattered_name(self._folder, self._base, next(self._counter))
-        return (self.op, name, self._size(), self._shape, ANYWHERE)
+        return (self.op, self._name(next(self._counter)), self._size(), self._shape, ANYWHERE)
 
     def created(self, places: Sequence[Homes]) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.
-        return Created(self._folder, self._base, self._counter.__next__, places)
+        return Created(self._name, self._counter.__next__, places)
 
 
 class _PlacedPuts(_Puts):
@@ -200,8 +189,7 @@ class _PlacedPuts(_Puts):
 
     def draw(self) -> Task | None:
         number = next(self._counter)
-        name = scattered_name(self._folder, self._base, number)
-        return (self.op, name, self._size(), self._shape, self._homes(number))
+        return (self.op, self._name(number), self._size(), self._shape, self._homes(number))
 
 
 class _LargePuts(_Entry):
@@ -234,9 +222,9 @@ class Mix:
         placement: Placement,
         rng: Random,
         base: int,
-        numbered: Mapping[str, Numbered],
+        known: Known,
     ) -> None:
-        self._numbered = numbered
+        self._known = known
         self._placement = placement
         self.notes: list[str] = []
         self.created: list[Created] = []
@@ -259,7 +247,8 @@ class Mix:
             sampler = make_sampler(operation["size"], self._rng)
             # Every entry needs numbers of its own: two may write into the same folder.
             shape = Shape(*operation["data"])
-            parts = (op, folder, sampler, shape, base + (len(self.created) << 40))
+            name = partial(self._known.shards.put_name, folder, base + (len(self.created) << 40))
+            parts = (op, name, sampler, shape)
             puts = _Puts(*parts)
             if self._placement.is_single:
                 puts = _PlacedPuts(*parts, homes=homes)
@@ -278,9 +267,9 @@ class Mix:
         else:
             reads = _Reads(op, pool, self._rng)
         if operation["verify"]:
-            reads = _VerifiedReads(op, reads, self._numbered)
+            reads = _VerifiedReads(op, reads, self._known)
         if operation["ranges"]:
-            reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._numbered)
+            reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._known)
         return reads
 
     def _weigh(self) -> None:
@@ -320,19 +309,29 @@ def how_to_put(options: dict[str, Any]) -> int:
 
 
 class Numbered(NamedTuple):
-    """The ``total`` objects ``<stem><number>.dat`` of prepare: size in bytes by name, shape of the data, and ``how``."""
+    """The objects of one set of prepare: their names, size in bytes by name, shape of the data, and ``how``."""
 
-    stem: str
-    total: int
+    names: NumberedNames
     size: Callable[[str], int]
     shape: Shape
     how: int = 0
 
 
-def size_of(key: str, numbered: Mapping[str, Numbered]) -> int:
-    """Return the size of an object of prepare in bytes, -1 for any other; ``numbered`` has all sets by their stem."""
-    parsed = parse_numbered(key)
-    objects = numbered.get(parsed[0]) if parsed else None
-    if parsed is None or objects is None or parsed[1] >= objects.total:
-        return -1
-    return objects.size(key)
+class Known:
+    """The objects of prepare, to be found by name, and how names of the run are sharded."""
+
+    def __init__(self, sets: Iterable[Numbered] = (), shards: Shards = UNSHARDED) -> None:
+        self.shards = shards
+        self._parse = shards.parse
+        self._by_stem = {objects.names.stem: objects for objects in sets}
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The number of objects for each stem."""
+        return {stem: objects.names.total for stem, objects in self._by_stem.items()}
+
+    def find(self, key: str) -> Numbered | None:
+        """Return the set to which an object belongs, None for one that is not of prepare."""
+        parsed = self._parse(key)
+        objects = self._by_stem.get(parsed[0]) if parsed else None
+        return objects if objects and parsed and parsed[1] < objects.names.total else None

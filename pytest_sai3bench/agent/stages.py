@@ -17,6 +17,7 @@ from .failures import make_rules
 from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
+from .naming import NumberedNames, Shards
 from .own_objects import Chain, Missing, Removals, Turns
 from .pacing import Pacer, make_schedule
 from .payload import Shape
@@ -27,7 +28,7 @@ from .resolution import StageFailed, find_missing, refuse_strangers, resolve_poo
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import size_by_name
-from .sources import Created, Mix, Numbered, how_to_put
+from .sources import Created, Known, Mix, Numbered, how_to_put
 from .watch import Watch
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Worker:
         self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
         self.engine = _make_engine(plan, credentials, tls)
         self._placement = make_placement(plan)
+        self._shards = Shards(plan["key_prefix_shards"])
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
@@ -108,11 +110,14 @@ class Worker:
         # One list of sets, or one for each endpoint that has copies of its own.
         copies: list[list[Missing]] = []
         for objects in stage["objects"]:
-            found = find_missing(objects, self.engine, self._placement, breathe, look=stage["look"])
+            numbered = self._numbered(objects)._replace(how=how_to_put(stage))
+            share = (objects["share"], objects["shares"])
+            found = find_missing(
+                numbered.names, share, self.engine, self._placement, breathe, look=stage["look"]
+            )
             if not stage["create"]:
                 continue
-            self.engine.make_folder(objects["folder"])
-            numbered = self._numbered(objects)._replace(how=how_to_put(stage))
+            self._make_folders(objects["folder"], breathe)
             copies = copies or [[] for _ in found]
             for sets, (numbers, homes) in zip(copies, found):
                 sets.append(Missing(numbered, numbers, homes))
@@ -122,24 +127,33 @@ class Worker:
 
     def _numbered(self, objects: dict[str, Any]) -> Numbered:
         return Numbered(
-            f"{self.engine.encode(objects['folder'])}{objects['stem']}-",
-            objects["count"],
+            NumberedNames(
+                f"{self.engine.encode(objects['folder'])}{objects['stem']}-",
+                objects["count"],
+                self._shards.count,
+            ),
             size_by_name(objects["size"], self.plan["data_seed"]),
             Shape(*objects["data"]),
         )
 
+    def _make_folders(self, folder: str, breathe: Callable[[], None]) -> None:
+        for place in self._shards.places_in(folder):
+            breathe()
+            self.engine.make_folder(place)
+
     def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
         for operation in stage["operations"]:
             if operation["op"] == "put" and operation["weight"]:
-                self.engine.make_folder(operation["path"])
-        pools = resolve_pools(stage["operations"], self.engine, self._placement, breathe)
-        numbered = {
-            known.stem: known
+                self._make_folders(operation["path"], breathe)
+        pools = resolve_pools(stage["operations"], self.engine, self._placement, breathe, self._shards)
+        sets = [
+            self._numbered(objects)
             for other in self.plan["stages"]
             if other["kind"] == "prepare"
-            for known in map(self._numbered, other["objects"])
-        }
-        refuse_strangers(stage["operations"], pools, {stem: each.total for stem, each in numbered.items()})
+            for objects in other["objects"]
+        ]
+        known = Known(sets, self._shards)
+        refuse_strangers(stage["operations"], pools, known.totals)
         operations = [
             dict(operation, path=self.engine.encode(operation["path"])) for operation in stage["operations"]
         ]
@@ -152,7 +166,7 @@ class Worker:
             rng=self._rng,
             # Not from the seed: a second run must not meet the objects of the first.
             base=int.from_bytes(os.urandom(8), "little"),
-            numbered=numbered,
+            known=known,
         )
         self._created.extend(mix.created)
         return mix

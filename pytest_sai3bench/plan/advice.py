@@ -5,14 +5,15 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.agent.naming import NumberedNames
 from pytest_sai3bench.agent.patterns import parse_pattern
-from pytest_sai3bench.agent.pools import numbered_name
 from pytest_sai3bench.plan.work import StagePlan
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from pytest_sai3bench.agent.patterns import Pattern
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.plan.work import ObjectSet, OperationPlan
 
@@ -34,14 +35,16 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
     sets = prepare.objects if prepare else ()
     operations = [operation for operation in workload.operations if operation.weight]
     readers = [operation for operation in operations if operation.op in ("get", "stat", "delete")]
+    shards = plan.workers[0].key_prefix_shards
     for operation in readers:
-        if not any(_holds(objects, operation) for objects in sets):
+        if not any(_holds(objects, operation, shards) for objects in sets):
             yield f"{_shown(operation)} needs objects that prepare does not make: without any the run fails"
     if readers and prepare and not prepare.create:
         yield "prepare takes its objects to be there (skip_verification): without any the run fails"
     for operation in operations:
         if operation.op == "delete":
-            yield from _exhausted(operation, sets, workload)
+            holding = [objects for objects in sets if _holds(objects, operation, shards)]
+            yield from _exhausted(operation, holding, workload)
     if workload.rate:
         yield from _tight(workload.rate.per_s, sum(worker.lanes for worker in plan.workers))
     if prepare and prepare.create and "cleanup" not in stages:
@@ -52,33 +55,35 @@ def _shown(operation: OperationPlan) -> str:
     return f"{operation.where}: {operation.op} {operation.path or '(no path)'}"
 
 
-def _holds(objects: ObjectSet, operation: OperationPlan) -> bool:
-    """Tell whether any object of a set may be one that the operation takes."""
+def _holds(objects: ObjectSet, operation: OperationPlan, shards: int) -> bool:
+    """Tell whether any object of a set may be one that the operation takes; with shards paths may leave these out."""
     if operation.pool not in ("all", objects.stem):
         return False
-    pattern = parse_pattern(operation.path)
+    spellings = (0, shards) if shards else (0,)
+    return any(_holds_spelled(objects, parse_pattern(operation.path), spelling) for spelling in spellings)
+
+
+def _holds_spelled(objects: ObjectSet, pattern: Pattern, shards: int) -> bool:
+    names = NumberedNames(f"{objects.folder}{objects.stem}-", objects.count, shards)
     if pattern.exact:
-        folder, slash, _ = pattern.exact.rpartition("/")
-        if folder + slash != objects.folder:
-            return False
-    elif not objects.folder.startswith(pattern.folder) or (
-        objects.folder != pattern.folder and not pattern.recursive
+        return names.number(pattern.exact) >= 0
+    places = list(islice(names.places(), _MOST_NAMES))
+    if pattern.regex is None:
+        return objects.count > 0 and pattern.folder in places
+    if not any(
+        place == pattern.folder or (pattern.recursive and place.startswith(pattern.folder))
+        for place in places
     ):
         return False
-    elif pattern.regex is None:
-        return objects.count > 0
-    names = (numbered_name(f"{objects.folder}{objects.stem}-", number) for number in range(objects.count))
-    if any(
-        name == pattern.exact or (pattern.regex is not None and pattern.regex.fullmatch(name) is not None)
-        for name in islice(names, _MOST_NAMES)
-    ):
-        return True
-    return objects.count > _MOST_NAMES
+    numbers = range(min(objects.count, _MOST_NAMES))
+    return objects.count > _MOST_NAMES or any(
+        pattern.regex.fullmatch(names.name(number)) for number in numbers
+    )
 
 
 def _exhausted(operation: OperationPlan, sets: Sequence[ObjectSet], workload: StagePlan) -> Iterator[str]:
-    """Compare how many objects there are to delete with how many would be; each is deleted once."""
-    available = sum(objects.count for objects in sets if _holds(objects, operation))
+    """Compare how many objects there are to delete, those of ``sets``, with how many would be; each is deleted once."""
+    available = sum(objects.count for objects in sets)
     share = operation.weight / sum(other.weight for other in workload.operations)
     per_s = workload.rate.per_s if workload.rate else _USUAL_PER_S
     lasting_s = available / (per_s * share)

@@ -103,6 +103,7 @@ def build_plan(
                     env=tuple(agents[number].env.items()) if number is not None else (),
                     interval_s=suite.perf_log.interval,
                     op_log_bytes=_op_log_bytes(suite, total),
+                    key_prefix_shards=suite.prepare.key_prefix_shards,
                 )
             )
     if suite.namespace != "shared":

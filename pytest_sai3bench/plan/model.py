@@ -163,6 +163,8 @@ class WorkerPlan:
     ``namespace`` says which objects the endpoints show. ``sharers`` has for each endpoint which of the workers that drive
     it this one is, counted from 0, and how many they are; empty when all workers drive all endpoints.
 
+    Names of objects lie in the folders of ``key_prefix_shards`` shards, 0 for none, see `pytest_sai3bench.agent.naming`.
+
     ``connections`` is how many a worker may have to each of its endpoints, 0 when nothing bounds them.
 
     ``worker`` counts all ``workers`` of the run from 0, ``process`` the ``processes`` of its agent.
@@ -203,6 +205,7 @@ class WorkerPlan:
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     interval_s: float = 1.0
     op_log_bytes: int = 0
+    key_prefix_shards: int = 0
 
     @property
     def title(self) -> str:
@@ -242,6 +245,7 @@ class WorkerPlan:
             "process": self.process,
             "interval_ns": round(self.interval_s * 1e9),
             "op_log_bytes": self.op_log_bytes,
+            "key_prefix_shards": self.key_prefix_shards,
         }
 
 

@@ -45,7 +45,7 @@ def dry_run(plan: RunPlan) -> str:
     copies = len(plan.endpoints) if replicated else 0
     # Workers differ in their endpoints and shares, not in what they do.
     for stages in zip(*(worker.stages for worker in plan.workers)):
-        lines += ["", *_stage(stages, copies)]
+        lines += ["", *_stage(stages, copies, plan.workers[0].key_prefix_shards)]
     lines += ["", _time(plan)]
     remarks = [f"note: {note}" for note in plan.notes] + [f"warning: {text}" for text in give_advice(plan)]
     if remarks:
@@ -114,15 +114,16 @@ def _block_of(origin: Origin) -> str:
     return origin.path.rpartition(".")[0]
 
 
-def _stage(stages: Sequence[StagePlan], copies: int) -> list[str]:
+def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
     """Describe one stage from the plans that all workers have for it; ``copies`` is 0 where objects have none."""
+    sharded = f"{{00..{shards - 1:02x}}}/" if shards else ""
     first = stages[0]
     if first.kind == "workload":
         warmup = f" after {format_seconds(first.warmup_s)} of warm-up" if first.warmup_s else ""
         whole = max(sum(operation.weight for operation in first.operations), 1)
         rows = [
             [
-                f"{operation.op} {operation.path}{_divided(operation)}",
+                f"{operation.op} {operation.path}{sharded if operation.op == 'put' else ''}{_divided(operation)}",
                 f"{operation.weight / whole:.1%}",
                 operation.where,
             ]
@@ -141,7 +142,7 @@ def _stage(stages: Sequence[StagePlan], copies: int) -> list[str]:
     care = f"; {_CARE[first.look, first.create]}{_divided(first)}" if first.kind == "prepare" else ""
     rows = [
         [
-            f"{objects.folder}{objects.stem}-*.dat",
+            f"{objects.folder}{sharded}{objects.stem}-*.dat",
             f"{format_count(count)} x {_size(objects.size)}",
             format_size(count * objects.size.expected),
             objects.where,

@@ -91,7 +91,6 @@ _KEYS = {
     "prepare.enabled": _never(),
     "prepare.file_size": _never(),
     "prepare.fill": _never(),
-    "prepare.key_prefix_shards": _refused(0),
     "prepare.prepare_strategy": _later("sequential"),
     "prepare.ensure_objects[].size": _never(),
     "prepare.ensure_objects[].use_multi_endpoint": _never(),

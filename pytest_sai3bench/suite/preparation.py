@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
@@ -87,6 +89,14 @@ class Preparation(Section):
     force_overwrite: bool = Field(
         default=False,
         description="true or false. Write all objects without looking; they then count as made by this run.",
+    )
+    key_prefix_shards: Annotated[Count, Field(le=65_536)] = Field(
+        default=0,
+        description=(
+            "a number of shards, 0 for none. Each object of prepare and of puts is in the folder of its shard: its number "
+            "modulo this one, in two hexadecimal digits or more. Paths mean names without that folder, or with it. "
+            "sai3-bench's paths have to name it."
+        ),
     )
     post_prepare_delay: Duration = Field(
         default=0.0,

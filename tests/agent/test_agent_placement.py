@@ -6,13 +6,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_sai3bench.agent.naming import NumberedNames
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, PlacedPool, numbered_name
 from pytest_sai3bench.agent.resolution import find_missing, resolve_pools
 from pytest_sai3bench.agent.sources import ANYWHERE
-from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, SizePlan
-
-SIZE = SizePlan("fixed", 10, 10)
+from pytest_sai3bench.plan.work import OperationPlan
 
 
 class Shelves:
@@ -39,8 +38,8 @@ def independent(endpoints: int, process: int = 0, processes: int = 1) -> Placeme
     return Placement("independent", endpoints, process, processes, [[process, processes]] * endpoints)
 
 
-def object_set(count: int, share: int = 0, shares: int = 1) -> dict[str, Any]:
-    return ObjectSet("", "prepared", count, SIZE, "s.yaml:1", share, shares).to_wire()
+def object_set(count: int) -> NumberedNames:
+    return NumberedNames("prepared-", count)
 
 
 def names(*numbers: int) -> list[str]:
@@ -85,7 +84,7 @@ def test_copies_are_removed_from_every_endpoint() -> None:
 
 def test_an_object_on_another_endpoint_than_its_own_is_missing() -> None:
     engine: Any = Shelves(names(0, 1, 4), names(2, 3))
-    ((numbers, homes),) = find_missing(object_set(7), engine, independent(2), lambda: None, look=True)
+    ((numbers, homes),) = find_missing(object_set(7), (0, 1), engine, independent(2), lambda: None, look=True)
     # 1 and 2 are there, but where nobody will look for them.
     assert [(number, homes(number)) for number in numbers] == [(1, 1), (2, 0), (5, 1), (6, 0)]
 
@@ -94,7 +93,7 @@ def test_every_endpoint_misses_copies_of_its_own() -> None:
     engine: Any = Shelves(names(0, 1), names(1, 2, 3), [])
     # The first endpoint is shared with another worker, the others are this one's alone.
     placement = Placement("replicated", 3, 0, 1, [[1, 2], [0, 1], [0, 1]])
-    found = find_missing(object_set(4, share=1, shares=2), engine, placement, lambda: None, look=True)
+    found = find_missing(object_set(4), (1, 2), engine, placement, lambda: None, look=True)
     assert [[(homes(number), number) for number in numbers] for numbers, homes in found] == [
         [(0, 3)],
         [(1, 0)],

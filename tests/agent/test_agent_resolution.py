@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_sai3bench.agent.naming import NumberedNames
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import numbered_name
 from pytest_sai3bench.agent.resolution import StageFailed, find_missing, resolve_pools
 from pytest_sai3bench.agent.sources import ANYWHERE
-from pytest_sai3bench.plan.work import ObjectSet, OperationPlan, SizePlan
+from pytest_sai3bench.plan.work import OperationPlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SIZE = SizePlan("fixed", 10, 10)
 SHARED = Placement("shared", 3, 0, 1, [[0, 1]] * 3)
 
 
@@ -52,9 +52,10 @@ def pools_of(shelf: Shelf, *operations: OperationPlan) -> list[list[str] | None]
     return [None if pool is None else sorted(pool[place] for place in range(len(pool))) for pool in pools]
 
 
-def missing_in(shelf: Shelf, objects: dict[str, Any], *, look: bool) -> list[int]:
+def missing_in(shelf: Shelf, count: int, share: tuple[int, int] = (0, 1), *, look: bool) -> list[int]:
     engine: Any = shelf
-    ((numbers, homes),) = find_missing(objects, engine, SHARED, lambda: None, look=look)
+    names = NumberedNames("d%20e/prepared-", count)
+    ((numbers, homes),) = find_missing(names, share, engine, SHARED, lambda: None, look=look)
     assert homes(1) == ANYWHERE
     return list(numbers)
 
@@ -151,10 +152,6 @@ def test_long_listings_let_the_controller_get_a_word_in() -> None:
     assert len(breaths) == 3
 
 
-def objects(count: int, folder: str = "d e/", share: int = 0, shares: int = 1) -> dict[str, Any]:
-    return ObjectSet(folder, "prepared", count, SIZE, "s.yaml:1", share, shares).to_wire()
-
-
 @settings(deadline=None)
 @given(st.integers(0, 50), st.sets(st.integers(0, 60)), st.integers(1, 5))
 def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[int], shares: int) -> None:
@@ -166,9 +163,7 @@ def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[
     ]
     shelf = Shelf(*(numbered_name("d e/prepared-", number) for number in present), *others)
 
-    missing = [
-        missing_in(shelf, objects(count, share=share, shares=shares), look=True) for share in range(shares)
-    ]
+    missing = [missing_in(shelf, count, (share, shares), look=True) for share in range(shares)]
 
     assert sorted(number for part in missing for number in part) == sorted(set(range(count)) - present)
     assert all(number % shares == share for share, part in enumerate(missing) for number in part)
@@ -177,5 +172,5 @@ def test_shares_of_the_missing_objects_are_a_partition(count: int, present: set[
 
 def test_without_a_look_every_object_is_missing() -> None:
     shelf = Shelf(*(numbered_name("d e/prepared-", number) for number in range(5)))
-    assert missing_in(shelf, objects(5), look=False) == [0, 1, 2, 3, 4]
+    assert missing_in(shelf, 5, look=False) == [0, 1, 2, 3, 4]
     assert shelf.listed == []

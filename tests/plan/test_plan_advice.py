@@ -186,3 +186,27 @@ workload: [{{op: put, weight: 1, object_size: 1}}]
                 "reached; raise concurrency"
             )
         ]
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("data/", True),
+        ("data/prepared-0000009*", True),
+        ("data/prepared-00000099.dat", True),
+        ("data/03/", True),
+        ("data/03/prepared-00000013.dat", False),
+        ("data/03/prepared-00000003.dat", True),
+        ("data/0*/prepared-*", True),
+        ("data/10/", False),
+        ("data/f*/prepared-*", False),
+    ],
+)
+def test_paths_may_leave_out_the_shard(plan_of: Callable[..., RunPlan], path: str, *, found: bool) -> None:
+    text = f"{_SUITE}  - {{op: get, path: '{path}', weight: 1}}\n".replace(
+        "prepare:\n", "prepare:\n  key_prefix_shards: 16\n"
+    )
+    plan = plan_of(dedent(text))
+
+    assert [worker.key_prefix_shards for worker in plan.workers] == [16]
+    assert (list(give_advice(plan)) == []) is found

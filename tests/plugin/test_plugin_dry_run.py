@@ -149,3 +149,12 @@ def test_a_dry_run_of_a_broken_suite_stops(
     result = pytester.runpytest_inprocess("--sai3-dry-run")
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stdout.fnmatch_lines(["*! Interrupted: 1 error during collection !*"])
+
+
+def test_a_dry_run_shows_shards(pytester: pytest.Pytester) -> None:
+    text = _AGENTS.replace("prepare:\n", "prepare:\n  key_prefix_shards: 16\n")
+    pytester.path.joinpath("agents.sai3.yaml").write_text(text)
+    output = pytester.runpytest_inprocess("--sai3-dry-run").stdout.str()
+    row = "  data/{00..0f}/prepared-*.dat  1,000 x 1 MiB  1000 MiB  agents.sai3.yaml:17\n"
+    assert output.count(row) == 2
+    assert "  put new/{00..0f}/  30.0%  agents.sai3.yaml:21\n" in output

@@ -75,7 +75,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
         ("repeat", "1"),
         ("dynamic_put_pool", "false"),
         ("prepare.prepare_strategy", "sequential"),
-        ("prepare.key_prefix_shards", "0"),
         ("distributed.stages", "[]"),
         ("distributed.shared_filesystem", "true"),
         ("distributed.tree_creation_mode", "isolated"),
@@ -89,7 +88,6 @@ def test_a_value_that_asks_for_what_is_done_anyway_is_accepted(tmp_path: Path, k
 @pytest.mark.parametrize(
     ("key", "value", "shown"),
     [
-        ("prepare.key_prefix_shards", "16", "'key_prefix_shards: 16'"),
         ("distributed.stages", "[{name: a, type: execute}]", "'stages'"),
     ],
 )

@@ -45,6 +45,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "cleanup_mode": "tolerant",
             "skip_verification": False,
             "force_overwrite": False,
+            "key_prefix_shards": 0,
             "post_prepare_delay": 0.0,
             "fsync": False,
             "atomic": False,
@@ -114,6 +115,7 @@ prepare:
   cleanup_mode: BestEffort
   skip_verification: True
   force_overwrite: TRUE
+  key_prefix_shards: "16"
   post_prepare_delay: 2s
 thresholds:
   - get.p99 < 20 ms
@@ -156,6 +158,7 @@ seed: 0x10
         "cleanup_mode": "best_effort",
         "skip_verification": True,
         "force_overwrite": True,
+        "key_prefix_shards": 16,
         "post_prepare_delay": 2.0,
         "fsync": False,
         "atomic": False,
