@@ -91,8 +91,7 @@ class SuiteFile(pytest.File):
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for planned in suites:
-            judged = tuple(rule for rule in planned.rules if rule.skip is None)
-            run = SuiteRun(self.path, planned.loaded.text, planned.plan, judged)
+            run = SuiteRun(planned, f"{self.nodeid}::{planned.plan.name}")
             items: list[pytest.Item] = [WorkloadItem.from_parent(self, name=run.plan.name, run=run)]
             items += [
                 ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)

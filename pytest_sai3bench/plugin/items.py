@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_sai3bench.errors import EmbeddedServerMissing, Sai3benchError
+from pytest_sai3bench.plugin.benchmark_bridge import is_benchmark
 from pytest_sai3bench.plugin.runs import runs_of
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports.failure import failure_block
@@ -47,6 +48,8 @@ class SuiteItem(pytest.Item):
         super().__init__(**kwargs)
         self.run = run
         self.extra_keyword_matches.update(run.keywords)
+        if is_benchmark(self.config):
+            self.fixturenames = ["benchmark"]
 
     def setup(self) -> None:
         """Begin the run, unless another item has."""

@@ -18,6 +18,7 @@ from pytest_sai3bench.fleet.exclusion import claim
 from pytest_sai3bench.fleet.processes import HostPool
 from pytest_sai3bench.plan.certificates import read_tls
 from pytest_sai3bench.plan.confidential import Confidential
+from pytest_sai3bench.plugin.benchmark_bridge import Rounds, is_recorded
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
@@ -69,8 +70,20 @@ class Runs:
             tls = _read_tls(plan)
             folder = self._new_folder(run)
             run.console, observers = watch(plan, owner)
+            takers = []
+            if is_recorded(self._config):
+                rounds = Rounds()
+                run.at_end.callback(rounds.record, run, self._config)
+                takers.append(rounds.add)
             run.begin(
-                plan, credentials, folder, self._metadata(), tls=tls, observers=observers, pool=self._hosts
+                plan,
+                credentials,
+                folder,
+                self._metadata(),
+                tls=tls,
+                observers=observers,
+                takers=takers,
+                pool=self._hosts,
             )
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
@@ -90,14 +103,8 @@ class Runs:
     def write_verdicts(self, path: Path) -> None:
         """Write how all runs were judged; raises `ResultsError`."""
         judged = [
-            JudgedRun(
-                run.owner.nodeid.partition("::")[0],
-                run.result(),
-                [run.verdict(rule) for rule in run.rules],
-                run.folder,
-            )
+            JudgedRun(run.nodeid, run.result(), [run.verdict(rule) for rule in run.rules], run.folder)
             for run in self._performed
-            if run.owner
         ]
         run_folder.write_document(path, verdicts_document(judged))
 
@@ -112,7 +119,7 @@ class Runs:
     def _new_folder(self, run: SuiteRun) -> Path:
         if self._folder is None:
             self._folder = run_folder.create(self._root, datetime.now().astimezone(), secrets.token_hex(2))
-        return run_folder.create_run(self._folder, run.path.stem, run.plan.name)
+        return run_folder.create_run(self._folder, run.loaded.path.stem, run.plan.name)
 
     def _credentials(self, plan: RunPlan) -> Mapping[str, str | None] | None:
         s3 = [endpoint for endpoint in plan.endpoints if endpoint.scheme == "s3"]

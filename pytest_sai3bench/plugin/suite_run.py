@@ -19,35 +19,40 @@ from pytest_sai3bench.results.model import RunResult
 from pytest_sai3bench.thresholds.evaluation import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
 
     from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.plugin.console import Console
+    from pytest_sai3bench.results.timeline import Interval
     from pytest_sai3bench.thresholds.collection import Compiled
+    from pytest_sai3bench.thresholds.reading import PlannedSuite
     from pytest_sai3bench.thresholds.verdicts import Verdict
+
+    Take = Callable[[StageKind, float, Interval], None]
 
 
 class SuiteRun:
     """Begun, worked and ended by its ``owner``, the first item that needs it; read by every item of the suite.
 
     ``at_end`` holds what is to be done when the run ends; ``verdicts`` are those that have been given so far, by id.
-    ``console`` shows how the run goes.
+    ``console`` shows how the run goes. ``nodeid`` names the run in reports, and the item of the run if there is one.
     """
 
-    def __init__(self, path: Path, text: str, plan: RunPlan, rules: tuple[Compiled, ...]) -> None:
-        self.path = path
-        self.plan = plan
-        self.rules = rules
+    def __init__(self, planned: PlannedSuite, nodeid: str) -> None:
+        self.nodeid = nodeid
+        self.loaded = planned.loaded
+        self.plan = planned.plan
+        self.rules = tuple(rule for rule in planned.rules if rule.skip is None)
         self.owner: pytest.Item | None = None
         self.folder: Path | None = None
         self.console: Console | None = None
         self.at_end = ExitStack()
         self.verdicts: dict[str, Verdict] = {}
-        self._text = text
         self._metadata: Mapping[str, Any] = {}
         self._run: Run | None = None
         self._watching: Watching | None = None
@@ -81,20 +86,23 @@ class SuiteRun:
         *,
         tls: Mapping[str, Any] | None = None,
         observers: Sequence[Observer] = (),
+        takers: Sequence[Take] = (),
         pool: HostPool | None = None,
     ) -> None:
         """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results.
 
-        ``tls``, ``observers`` and ``pool`` are those of `Run`.
+        ``tls``, ``observers`` and ``pool`` are those of `Run`; ``takers`` get each interval, see `Intervals`.
         """
         self.plan = plan
         self.folder = folder
         self._metadata = metadata
-        write_inputs(folder, plan=plan, config_text=self._text, metadata=metadata)
+        write_inputs(folder, plan=plan, config_text=self.loaded.text, metadata=metadata)
         if plan.perf_log:
             log = PerfLog(folder, plan)
             self.at_end.callback(log.close)
-            observers = [*observers, Intervals(plan, log.add)]
+            takers = [*takers, log.add]
+        if takers:
+            observers = [*observers, Intervals(plan, lambda *interval: _hand_out(takers, interval))]
         if any(one.rule.window or one.rule.abort_after for one in self.rules):
             self._watching = Watching(plan, self.rules)
             observers = [*observers, self._watching]
@@ -172,9 +180,14 @@ class SuiteRun:
             result=self.result(),
             verdicts=[self.verdict(rule) for rule in self.rules],
             plan=self.plan,
-            config_text=self._text,
+            config_text=self.loaded.text,
             metadata=self._metadata,
         )
+
+
+def _hand_out(takers: Sequence[Take], interval: tuple[StageKind, float, Interval]) -> None:
+    for take in takers:
+        take(*interval)
 
 
 class _Logged(Observer):

@@ -21,9 +21,9 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class JudgedRun:
-    """A run and the verdicts on it; ``file`` is the suite as pytest's node ids write it, ``folder`` has the results."""
+    """A run and the verdicts on it; ``nodeid`` is pytest's name of the run, ``folder`` has the results."""
 
-    file: str
+    nodeid: str
     result: RunResult
     verdicts: Sequence[Verdict]
     folder: Path | None
@@ -38,7 +38,7 @@ def verdicts_document(runs: Sequence[JudgedRun]) -> dict[str, Any]:
         "counts": {effect: counts[effect] for effect in get_args(Effect)},
         "runs": [
             {
-                "nodeid": f"{run.file}::{run.result.name}",
+                "nodeid": run.nodeid,
                 "suite": run.result.suite,
                 "name": run.result.name,
                 "run_id": run.result.run_id,
@@ -48,7 +48,7 @@ def verdicts_document(runs: Sequence[JudgedRun]) -> dict[str, Any]:
                 "results": str(run.folder) if run.folder else None,
                 "verdicts": [
                     {
-                        "nodeid": f"{run.file}::{run.result.name}/{verdict.id}",
+                        "nodeid": f"{run.nodeid}/{verdict.id}",
                         "effect": verdict.effect,
                         **asdict(verdict),
                     }

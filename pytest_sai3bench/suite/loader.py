@@ -31,7 +31,7 @@ LARGEST_FILE = 4 * 2**20
 class LoadedSuite:
     """A suite with its file: ``shown`` is the name of the file in messages, ``warnings`` are in file order.
 
-    ``label`` tells apart the suites that one file makes with a matrix; it is empty without one.
+    ``combination`` are the values of the matrix that this one of the file's suites has.
     """
 
     path: Path
@@ -40,7 +40,12 @@ class LoadedSuite:
     suite: Suite
     warnings: tuple[Problem, ...]
     marks: Marks = field(repr=False)
-    label: str = ""
+    combination: matrix.Combination = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """What tells apart the suites that one file makes with a matrix; empty without one."""
+        return matrix.label_of(self.combination)
 
     def where(self, place: Place) -> Location:
         """Return where a place such as ``("workload", 1, "weight")`` is written, or the nearest place around it."""
@@ -80,7 +85,7 @@ def load_all(
             tree = read_tree(text, file=file, env={**env, **matrix.variables(combination)})
             unused = matrix.put_in(tree.data, combination, text, known_keys(Suite))
             suite = _check(path, text, tree, list(unused), strict=strict)
-            suites.append(replace(suite, label=matrix.label_of(combination)))
+            suites.append(replace(suite, combination=combination))
     except yaml12.MalformedError as error:
         raise SuiteError([Problem(Location(file, error.line, error.column), "", error.message)]) from error
     return tuple(suites)

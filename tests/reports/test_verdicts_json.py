@@ -25,8 +25,10 @@ def test_a_session_of_two_runs(
         failed, outcome="inconclusive", measured=None, measured_text="", margin=None, samples=0, rows=()
     )
     judged = [
-        JudgedRun("suites/three.yaml", run, [passed, failed], Path("results/three/mixed")),
-        JudgedRun("suites/other.yaml", begun, [replace(lonely, location=None, reason=begun.reason)], None),
+        JudgedRun("suites/three.yaml::mixed", run, [passed, failed], Path("results/three/mixed")),
+        JudgedRun(
+            "suites/other.yaml::mixed", begun, [replace(lonely, location=None, reason=begun.reason)], None
+        ),
     ]
     document = verdicts_document(judged)
     assert document.pop("generator") == f"pytest-sai3bench {__version__}"
