@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .boto3_client import Boto3Client, CallFailed, TlsFiles
 from .engine import OperationFailed
+from .gated_lanes import GatedLane, SharedLine
+from .gates import has_gates
 from .lanes import Lane, Lanes
 from .large import LARGE, operation_of
 from .messages import DELETE, FAILURE_KINDS, GET, LIST, PUT, STAT
@@ -111,8 +114,9 @@ class Boto3Engine:
     def remove_folders(self) -> None:
         """Do nothing: an object store has no folders."""
 
-    def open(self) -> None:
+    def open(self, lanes: int = 0) -> None:
         """See `Engine.open`; boto3 opens connections when it needs them."""
+        self._lanes.count = lanes or self._plan["lanes"]
         if self._pool is None:
             self._pool = make_pool(self._plan)
 
@@ -124,7 +128,8 @@ class Boto3Engine:
         """See `Engine.run`."""
         pool = self._pool
         assert pool is not None
-        return self._lanes.run(lambda stop: _Boto3Lane(self._clients, pool, load, stop), load)
+        make = partial(_GatedBoto3Lane, line=SharedLine()) if has_gates(self._plan) else _Boto3Lane
+        return self._lanes.run(lambda stop: make(load, stop, self._clients, pool), load)
 
     def contacts(self) -> list[ContactWire]:
         """See `Engine.contacts`: boto3 does not tell which connections it has."""
@@ -138,7 +143,7 @@ class Boto3Engine:
 
 
 class _Boto3Lane(Lane):
-    def __init__(self, clients: list[Boto3Client], pool: Pool, load: Load, stop: threading.Event) -> None:
+    def __init__(self, load: Load, stop: threading.Event, clients: list[Boto3Client], pool: Pool) -> None:
         super().__init__(load, stop, len(clients))
         self._clients = clients
         self._payload = Payload(pool)
@@ -174,6 +179,10 @@ class _Boto3Lane(Lane):
         """See `Lane.name_error`."""
         assert isinstance(error, OperationFailed)
         return error.kind, error.text
+
+
+class _GatedBoto3Lane(GatedLane, _Boto3Lane):
+    """A lane whose operations wait for gates."""
 
 
 def _explain(failure: CallFailed) -> RequestFailed:

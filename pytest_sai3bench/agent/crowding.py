@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from .balance import BOUND, Balancer
 from .http_loop import ABORT_NS, DRAIN_NS, HttpLoop
 from .large import ABORT, is_part
-from .logged_loop import LoggedLoop
 from .recorder import NEVER_NS
 
 if TYPE_CHECKING:
@@ -94,10 +93,13 @@ class BoundedLoop(HttpLoop):
 
     def __init__(self, *arguments: Any, most_connections: int, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._connects = min(self._lanes, most_connections * self._endpoints)
+        self._room = most_connections * self._endpoints
         self._queues: dict[int, deque[_Place]] = {}
         self._in_line = 0
         self._admitting = False
+
+    def _wanted(self) -> int:
+        return min(self._lanes, self._room)
 
     def run(self, load: Load) -> int:
         """See `HttpLoop.run`."""
@@ -170,7 +172,3 @@ class BoundedLoop(HttpLoop):
             self._in_line -= len(queue) - len(staying)
             self._busy -= len(queue) - len(staying)
             self._queues[number] = staying
-
-
-class LoggedBoundedLoop(LoggedLoop, BoundedLoop):
-    """A `BoundedLoop` with a log, which has to hear first that a lane goes on: what is in line may begin then."""

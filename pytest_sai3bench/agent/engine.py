@@ -93,8 +93,8 @@ class Engine(Protocol):
     def remove_folders(self) -> None:
         """Remove the folders that `make_folder` made, as far as they are empty."""
 
-    def open(self) -> None:
-        """Get ready, so that the first operation costs no more than the others."""
+    def open(self, lanes: int = 0) -> None:
+        """Get ready to keep so many operations going, so that the first costs no more than the others; 0 as the plan says."""
 
     def settled(self, window: Window, now_ns: int) -> int:
         """Return the first interval of ``window`` of which something may still be handed over, called as `Control.check`."""

@@ -15,6 +15,8 @@ from .contacts import contacts_of_folders
 from .direct_io import BUFFER_BYTES, O_DIRECT, read_direct, refusal, write_blocks
 from .file_operations import advice_for, list_files, make_buffer, name_error, read_file, write_chunks
 from .file_puts import FileMaker
+from .gated_lanes import GatedLane, SharedLine
+from .gates import has_gates
 from .lanes import Lane, Lanes
 from .messages import DELETE, GET, KIND_MASK, LIST, PUT, STAT
 from .payload import PLAIN, Payload, make_pool, object_number
@@ -126,8 +128,9 @@ class FileEngine:
             except OSError:
                 self._made.insert(0, path)
 
-    def open(self) -> None:
+    def open(self, lanes: int = 0) -> None:
         """See `Engine.open`."""
+        self._lanes.count = lanes or self._plan["lanes"]
         if self._pool is None:
             self._pool = make_pool(self._plan)
 
@@ -139,7 +142,8 @@ class FileEngine:
         """See `Engine.run`."""
         roots, pool = self._roots, self._pool
         assert pool is not None
-        return self._lanes.run(lambda stop: _FileLane(roots, pool, load, stop, self._access()), load)
+        make = partial(_GatedFileLane, line=SharedLine()) if has_gates(self._plan) else _FileLane
+        return self._lanes.run(lambda stop: make(load, stop, roots, pool, self._access()), load)
 
     def _access(self) -> _Access:
         """Return how one lane reads and writes files, with a buffer of its own."""
@@ -162,7 +166,7 @@ class FileEngine:
 
 class _FileLane(Lane):
     def __init__(
-        self, roots: list[str], pool: Pool, load: Load, stop: threading.Event, access: _Access
+        self, load: Load, stop: threading.Event, roots: list[str], pool: Pool, access: _Access
     ) -> None:
         super().__init__(load, stop, len(roots))
         self._roots = roots
@@ -210,3 +214,7 @@ class _FileLane(Lane):
         if kind == "missing" and not os.path.isdir(self._roots[endpoint]):
             kind, text = "no-folder", f"the folder {self._roots[endpoint]} is gone"
         return kind, text
+
+
+class _GatedFileLane(GatedLane, _FileLane):
+    """A lane whose operations wait for gates."""

@@ -36,6 +36,8 @@ _BUFFER_BYTES = 256 << 10
 class HttpLanes:
     """The lanes of one worker and its connections; what arrives on these is the business of a subclass."""
 
+    transfers: type[Transfers] = Transfers
+
     def __init__(
         self,
         requests: Sequence[S3Requests],
@@ -49,8 +51,8 @@ class HttpLanes:
         drops: bool = True,
     ) -> None:
         self._endpoints = len(requests)
-        self._lanes = self._connects = lanes
-        self._transfers = Transfers(self._endpoints)
+        self._lanes = lanes
+        self._transfers = self.transfers(self._endpoints)
         self._ready = self._transfers.ready
         self._outgoing = Outgoing(requests, pool, self._transfers)
         self._connect_timeout_ns = int(connect_timeout_s * 1e9)

@@ -33,13 +33,14 @@ DRAIN_NS = ABORT_NS = 1_000_000_000
 class HttpLoop(HttpLanes):
     """Keeps ``lanes`` operations going over the connections of one worker."""
 
-    def open(self) -> None:
-        """Open the connections that the lanes will need, so that the start is no storm of handshakes.
+    def open(self, lanes: int = 0) -> None:
+        """Open the connections that so many lanes will need, so that the start is no storm of handshakes.
 
-        Failures are left to the operations that need the connection: there they are counted.
+        With 0 there are as many as before. Failures are left to the operations that need the connection: there they are counted.
         """
+        self._lanes = lanes or self._lanes
         self._connections.note_kept()
-        self._connections.connect_share(self._connects)
+        self._connections.connect_share(self._wanted())
         give_up = monotonic_ns() + self._connect_timeout_ns
         while (opening := self._connections.opening()) and monotonic_ns() < give_up:
             for fd, _ in self._poller.poll(0.05, _EVENTS):
@@ -50,6 +51,10 @@ class HttpLoop(HttpLanes):
                 self._readable(connection)
         for connection in opening:
             self._drop(connection)
+
+    def _wanted(self) -> int:
+        """Return how many connections the lanes can use."""
+        return self._lanes
 
     def run(self, load: Load) -> int:
         """Work until the source is empty or the window ends, and every operation that was begun has ended.

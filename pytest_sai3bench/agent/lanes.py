@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .sources import Task
 
 # How an operation is performed, and how its success is counted.
-_Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]
+Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]
 
 _CHECK_S = 0.05
 # A lane that waits longer tells what it has counted before.
@@ -33,14 +33,14 @@ _GRACE_NS = 1_000_000_000
 
 
 class Lanes:
-    """The lanes of one engine; ``stack_bytes`` is the stack of each, 0 for what is usual.
+    """The ``count`` lanes of one engine; ``stack_bytes`` is the stack of each, 0 for what is usual.
 
     A call that hangs cannot be taken back. While an endpoint is left out, lanes that hang there are replaced, so that the
     others keep their load; after the end they are waited for ``timeout_s``, if they are not at an ejected endpoint.
     """
 
     def __init__(self, count: int, *, stack_bytes: int = 0, timeout_s: float = math.inf) -> None:
-        self._count = count
+        self.count = count
         self._stack_bytes = stack_bytes
         self._timeout_ns = timeout_s * SECOND_NS
         self._lanes: list[Lane] = []
@@ -51,7 +51,7 @@ class Lanes:
         ``make_lane`` gets the event that tells a lane to end.
         """
         stop = threading.Event()
-        self._lanes = [make_lane(stop) for _ in range(self._count)]
+        self._lanes = [make_lane(stop) for _ in range(self.count)]
         before = threading.stack_size(self._stack_bytes)
         try:
             for lane in self._lanes:
@@ -195,7 +195,7 @@ class Lane(threading.Thread):
         self._recorder.flush()
 
     def _work(self) -> None:
-        take, (acquire, release, _) = self._load.source.take, self._load.balancer
+        take, (acquire, release, _) = self._take(), self._load.balancer
         health, worked = self._load.health, self._load.health.worked
         end_ns, stopped = self._load.window.end_ns, self._stop_event.is_set
         perform, record = self._log_with(self._load.op_log) if self._load.op_log else self._hands()
@@ -244,10 +244,13 @@ class Lane(threading.Thread):
                     break
                 attempt += step
 
-    def _hands(self) -> _Hands:
+    def _take(self) -> Callable[[], Task | None]:
+        return self._load.source.take
+
+    def _hands(self) -> Hands:
         return self.perform, self._recorder.record
 
-    def _log_with(self, op_log: OpLog) -> _Hands:
+    def _log_with(self, op_log: OpLog) -> Hands:
         """Return what performs and records an operation, with notes in the log: none of that is in its latency."""
         note, thread = op_log.add, threading.get_native_id()
         perform, record = self._hands()

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from .connection import MSG_TRUNC
-from .crowding import BoundedLoop, LoggedBoundedLoop
-from .http_loop import HttpLoop
-from .logged_loop import LoggedLoop
+from .gates import has_gates
+from .loops import choose_loop
 from .payload import make_pool
 from .regions import regional_host
 from .s3_client import RequestFailed, S3Client, resolve
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .engine import Load
+    from .http_loop import HttpLoop
     from .messages import CheckWire, ContactWire
     from .recorder import Window
     from .sigv4 import Credentials
@@ -139,15 +139,13 @@ class S3Engine:
     def remove_folders(self) -> None:
         """Do nothing: an object store has no folders."""
 
-    def open(self) -> None:
+    def open(self, lanes: int = 0) -> None:
         """See `Engine.open`."""
         if self._loop is None:
-            most, logged = self._plan["connections"], bool(self._plan["op_log_bytes"])
+            most = self._plan["connections"]
             options: dict[str, Any] = {"most_connections": most} if most else {}
-            make = (
-                (LoggedBoundedLoop if logged else BoundedLoop)
-                if most
-                else (LoggedLoop if logged else HttpLoop)
+            make = choose_loop(
+                logged=bool(self._plan["op_log_bytes"]), bounded=bool(most), gated=has_gates(self._plan)
             )
             self._loop = make(
                 self._requests,
@@ -160,7 +158,7 @@ class S3Engine:
                 drops=self._drops,
                 **options,
             )
-        self._loop.open()
+        self._loop.open(lanes or self._plan["lanes"])
 
     def settled(self, window: Window, now_ns: int) -> int:
         """See `Engine.settled`: the loop hands over what came before, each time before it calls the control."""

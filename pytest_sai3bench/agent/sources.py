@@ -12,6 +12,7 @@ from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
+from .gates import Gate, Guarded
 from .large import LARGE, Large, read_multipart, read_ranges
 from .messages import ATOMIC, FSYNC, OPERATIONS
 from .naming import UNSHARDED
@@ -206,10 +207,24 @@ class _LargePuts(_Entry):
         return self._divide(task)
 
 
+class _GatedEntry(_Entry):
+    """Operations like those of another entry, which wait for gates."""
+
+    def __init__(self, op: str, entry: _Entry, gates: tuple[Gate, ...]) -> None:
+        super().__init__(op)
+        self._entry = entry.draw
+        self._gates = gates
+
+    def draw(self) -> Task | None:
+        task = self._entry()
+        return Guarded(task, self._gates) if task else None
+
+
 class Mix:
     """Operations of the workload, drawn at random by weight.
 
     An entry that has run out of objects (deletes) drops out and its share goes to the others; ``notes`` says so.
+    Of the entries that are not ``apart`` at most so many operations ``together`` are under way, 0 for any number.
     """
 
     def __init__(
@@ -223,6 +238,7 @@ class Mix:
         rng: Random,
         base: int,
         known: Known,
+        together: int = 0,
     ) -> None:
         self._known = known
         self._placement = placement
@@ -231,10 +247,16 @@ class Mix:
         self._rng = rng
         self._dropping = Lock()
         self._entries: list[tuple[_Entry, int, str]] = []
+        shared = Gate(together) if together else None
         for operation, pool in zip(operations, pools):
             if not operation["weight"]:
                 continue
             entry = self._make(operation, pool, worker, workers, base)
+            gates = [Gate(operation["most"])] if operation["most"] else []
+            if shared and not operation["apart"]:
+                gates.append(shared)
+            if gates:
+                entry = _GatedEntry(operation["op"], entry, tuple(gates))
             self._entries.append((entry, operation["weight"], operation["where"]))
         self._weigh()
 

@@ -100,7 +100,7 @@ class Worker:
                 source = self._mix(stage, breathe)
             else:
                 source = Removals(self._made, self._created)
-            self.engine.open()
+            self.engine.open(stage["lanes"] or self.plan["lanes"])
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
         gc.collect()
@@ -167,6 +167,7 @@ class Worker:
             # Not from the seed: a second run must not meet the objects of the first.
             base=int.from_bytes(os.urandom(8), "little"),
             known=known,
+            together=stage["together"],
         )
         self._created.extend(mix.created)
         return mix

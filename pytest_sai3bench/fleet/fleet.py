@@ -58,6 +58,7 @@ class Fleet:
         self._members = Members(observers, pool)
         self._started = False
         self._compared_ns = 0
+        self._number = 0
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -93,7 +94,7 @@ class Fleet:
         Raises `StageError`, `AgentLostError` when a worker is lost, or `ThresholdAbortError` when an observer objects.
         """
         members = self._members
-        self._started = False
+        self._started, self._number = False, number
         for member in members:
             member.begin(number)
             members.ask(member, {"type": "stage", "stage": number}, "ready")
@@ -142,7 +143,9 @@ class Fleet:
     def outcomes(self) -> tuple[WorkerOutcome, ...]:
         """Return what each worker measured in the last stage, as far as it came; nothing when it did not start."""
         epoch_ns = time_ns() - monotonic_ns()
-        return tuple(_outcome(member, epoch_ns) for member in self._members) if self._started else ()
+        if not self._started:
+            return ()
+        return tuple(_outcome(member, self._number, epoch_ns) for member in self._members)
 
     def _greet(self) -> None:
         for member in self._members:
@@ -207,13 +210,13 @@ class Fleet:
             raise (StageError if self.is_whole else AgentLostError)(prefix + "\n".join(troubles))
 
 
-def _outcome(member: Member, epoch_ns: int) -> WorkerOutcome:
+def _outcome(member: Member, stage: int, epoch_ns: int) -> WorkerOutcome:
     return WorkerOutcome(
         agent=member.plan.agent,
         worker=member.plan.worker,
         host=member.hello["host"],
         python=member.hello["python"],
-        lanes=member.plan.lanes,
+        lanes=member.plan.stages[stage].lanes or member.plan.lanes,
         clock_offset_ns=member.clock.offset_ns,
         clock_error_ns=member.clock.error_ns,
         endpoints=tuple(endpoint.uri for endpoint in member.plan.endpoints),

@@ -46,7 +46,7 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
             holding = [objects for objects in sets if _holds(objects, operation, shards)]
             yield from _exhausted(operation, holding, workload)
     if workload.rate:
-        yield from _tight(workload.rate.per_s, sum(worker.lanes for worker in plan.workers))
+        yield from _tight(workload.rate.per_s, sum(worker.workload_lanes for worker in plan.workers))
     if prepare and prepare.create and "cleanup" not in stages:
         yield from _left_behind(sets)
 

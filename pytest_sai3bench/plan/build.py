@@ -61,11 +61,12 @@ def build_plan(
         suite = loaded.suite
     uris = tuple(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
     wanted = cores() if suite.processes == "auto" else suite.processes
-    # A process without a lane would do nothing.
+    # A process without a lane would do nothing, and one that may not begin anything of an entry would spoil the mix.
+    least = min([wanted, *(each.concurrency for each in suite.workload if each.weight and each.concurrency)])
     shares = [
-        spread(lanes, min(wanted, lanes))
+        spread(lanes, min(least, lanes))
         for lanes in ((agent.concurrency_override or suite.concurrency) for agent in agents)
-    ] or [spread(suite.concurrency, min(wanted, suite.concurrency))]
+    ] or [spread(suite.concurrency, min(least, suite.concurrency))]
     ids = suite.distributed.agent_ids if suite.distributed and agents else (_LOCAL_AGENT,)
     workers: list[WorkerPlan] = []
     total = sum(map(len, shares))
@@ -73,7 +74,17 @@ def build_plan(
         for process, lanes in enumerate(lanes_of):
             worker = len(workers)
             target = (agents[number].target_override if number is not None else None) or suite.target or ""
-            builder = Stages(loaded, chosen, uris, target, share=worker, shares=total)
+            builder = Stages(
+                loaded,
+                chosen,
+                uris,
+                target,
+                share=worker,
+                shares=total,
+                concurrency=sum(lanes_of),
+                process=process,
+                processes=len(lanes_of),
+            )
             stages = builder.build(duration_s if duration_s is not None else suite.duration)
             problems += builder.problems
             workers.append(

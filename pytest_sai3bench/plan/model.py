@@ -216,6 +216,12 @@ class WorkerPlan:
             else f"{self.agent} (worker {self.process + 1} of {self.processes})"
         )
 
+    @property
+    def workload_lanes(self) -> int:
+        """How many lanes the workload has; bounds of its operations may make them more or fewer than ``lanes``."""
+        found = [stage.lanes for stage in self.stages if stage.kind == "workload"]
+        return (found and found[0]) or self.lanes
+
     def to_wire(self) -> dict[str, Any]:
         """Return the plan as builtins that survive JSON unchanged."""
         return {

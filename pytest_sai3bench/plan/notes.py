@@ -21,7 +21,7 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
         if port:
             yield f"port {port} of {worker.address} is not used: {worker.agent} needs no open port"
     for worker in first_of_agents:
-        lanes = sum(other.lanes for other in plan.workers if other.agent == worker.agent)
+        lanes = sum(other.workload_lanes for other in plan.workers if other.agent == worker.agent)
         if lanes < len(worker.endpoints):
             operations = "1 operation" if lanes == 1 else f"{lanes} operations"
             yield (
@@ -36,9 +36,9 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
         room = worker.connections * len(worker.endpoints)
         if room and (worker.endpoints[0].scheme != "s3" or worker.engine == "boto3"):
             yield f"connections_per_endpoint has no effect on {worker.agent}: it is for S3 and the default engine"
-        elif 0 < room < worker.lanes and not any(each.each_address for each in worker.endpoints):
+        elif 0 < room < worker.workload_lanes and not any(each.each_address for each in worker.endpoints):
             yield (
-                f"{worker.agent} may open {room} connections for {worker.lanes} operations at a time in each worker: "
+                f"{worker.agent} may open {room} connections for {worker.workload_lanes} operations at a time in each worker: "
                 "the others wait; raise connections_per_endpoint"
             )
     if plan.tls is not None and not plan.tls.verify:
@@ -55,7 +55,7 @@ def _uneven_load(plan: RunPlan) -> Iterator[str]:
     load: dict[str, Fraction] = {}
     for worker in plan.workers:
         for endpoint in worker.endpoints:
-            share = Fraction(worker.lanes, len(worker.endpoints))
+            share = Fraction(worker.workload_lanes, len(worker.endpoints))
             load[endpoint.uri] = load.get(endpoint.uri, Fraction(0)) + share
     most, least = max(load, key=load.__getitem__), min(load, key=load.__getitem__)
     if load[most] != load[least]:

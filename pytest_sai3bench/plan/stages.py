@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from pytest_sai3bench.errors import Problem
+from pytest_sai3bench.plan.bounds import divide_bounds
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
 from pytest_sai3bench.plan.work import (
     PLAIN_DATA,
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 class Stages:
     """Builds the stages of one worker, which cares for ``share`` of ``shares`` of the objects.
 
+    It is number ``process`` of the ``processes`` of an agent that keeps ``concurrency`` operations going.
+
     ``uris`` are the endpoints of all workers: ``target`` and absolute paths may lie below any of them, as all show the
     same objects. What is wrong collects in ``problems``.
     """
@@ -48,6 +52,9 @@ class Stages:
         *,
         share: int,
         shares: int,
+        concurrency: int,
+        process: int,
+        processes: int,
     ) -> None:
         self.problems: list[Problem] = []
         self._loaded = loaded
@@ -55,6 +62,7 @@ class Stages:
         self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
         self._in_folders = bool(chosen.endpoints[0].root)
         self._share, self._shares = share, shares
+        self._bound = partial(divide_bounds, concurrency=concurrency, process=process, processes=processes)
         # A target beside endpoints that hold it is what relative paths begin with.
         self._base = self._below(as_folder(target)) or "" if "://" in target else as_folder(target)
         ops = {operation.op for operation in loaded.suite.workload if operation.weight}
@@ -83,13 +91,16 @@ class Stages:
                     multipart=self._plan_multipart(self._loaded.suite.multipart),
                 )
             )
+        bounds = self._bound(self._plan_operations())
         stages.append(
             StagePlan(
                 "workload",
                 duration_s=duration_s,
                 warmup_s=self._loaded.suite.warmup,
-                operations=self._plan_operations(),
+                operations=bounds.operations,
                 rate=self._plan_rate(),
+                lanes=bounds.lanes,
+                together=bounds.together,
             )
         )
         if preparation.cleanup:
@@ -135,6 +146,7 @@ class Stages:
                     verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
                     ranges=None if self._in_folders else self._plan_ranges(operation),
                     multipart=self._plan_multipart(self._loaded.suite.multipart_of(operation)),
+                    most=operation.concurrency or 0,
                 )
             )
         return tuple(operations)

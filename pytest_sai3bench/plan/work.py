@@ -95,7 +95,8 @@ class OperationPlan:
     ``pool`` says which objects of prepare the path may match: ``all``; or, when deletes are mixed with reads, the
     ``prepared`` ones for reads and the ``deletable`` ones for deletes. ``path`` is relative to every endpoint: an exact
     name, a folder (slash at the end, or empty for the whole endpoint), or a pattern with ``*``. ``where`` is file:line
-    for messages.
+    for messages. At most ``most`` of its operations are under way in a worker, 0 when only the lanes bound them; those
+    that are ``apart`` do not count among the ones that are bounded together.
     """
 
     op: str
@@ -110,6 +111,8 @@ class OperationPlan:
     verify: bool = False
     ranges: RangesPlan | None = None
     multipart: MultipartPlan | None = None
+    most: int = 0
+    apart: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -126,6 +129,8 @@ class OperationPlan:
             "verify": self.verify,
             "ranges": self.ranges.to_wire() if self.ranges else None,
             "multipart": self.multipart.to_wire() if self.multipart else None,
+            "most": self.most,
+            "apart": self.apart,
         }
 
 
@@ -184,7 +189,9 @@ class StagePlan:
 
     The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
     ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare, ``fsync`` and
-    ``atomic`` say how it makes files, ``multipart`` how it writes large objects.
+    ``atomic`` say how it makes files, ``multipart`` how it writes large objects. ``lanes`` are those of this stage, 0 for
+    those of the worker. Of the operations that are not ``apart`` at most so many ``together`` are under way, 0 when only
+    the lanes bound them.
     """
 
     kind: StageKind
@@ -200,6 +207,8 @@ class StagePlan:
     fsync: bool = False
     atomic: bool = False
     multipart: MultipartPlan | None = None
+    lanes: int = 0
+    together: int = 0
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -217,4 +226,6 @@ class StagePlan:
             "fsync": self.fsync,
             "atomic": self.atomic,
             "multipart": self.multipart.to_wire() if self.multipart else None,
+            "lanes": self.lanes,
+            "together": self.together,
         }

@@ -56,7 +56,7 @@ def dry_run(plan: RunPlan) -> str:
 def _agent(workers: Sequence[WorkerPlan]) -> list[str]:
     first = workers[0]
     processes = f"{len(workers)} workers, " if len(workers) > 1 else ""
-    lanes = sum(worker.lanes for worker in workers)
+    lanes = sum(worker.workload_lanes for worker in workers)
     return [
         f"agent {first.agent} at {first.address}{_way(first.host)}: {processes}{_plural(lanes, 'lane')}, {_strategy(first)}",
         *_endpoints(workers),
@@ -123,11 +123,11 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
         whole = max(sum(operation.weight for operation in first.operations), 1)
         rows = [
             [
-                f"{operation.op} {operation.path}{sharded if operation.op == 'put' else ''}{_divided(operation)}",
+                f"{operation.op} {operation.path}{sharded if operation.op == 'put' else ''}{_divided(operation)}{_bounded(most)}",
                 f"{operation.weight / whole:.1%}",
                 operation.where,
             ]
-            for operation in first.operations
+            for operation, most in zip(first.operations, _bounds(stages), strict=True)
         ]
         rate = (
             f", {format_count(first.rate.per_s)} operations/s ({first.rate.distribution})"
@@ -170,6 +170,17 @@ def _time(plan: RunPlan) -> str:
     if size_bytes < _USUAL_BYTES_PER_S:
         return text
     return f"{text}; prepare {format_seconds(size_bytes / _USUAL_BYTES_PER_S)} at {format_size(_USUAL_BYTES_PER_S)}/s"
+
+
+def _bounds(stages: Sequence[StagePlan]) -> list[int]:
+    """Return for each operation how many are under way at a time in all workers, 0 when only the lanes bound them."""
+    return [
+        sum(each.most for each in of_workers) for of_workers in zip(*(stage.operations for stage in stages))
+    ]
+
+
+def _bounded(most: int) -> str:
+    return f", at most {format_count(most)} at a time" if most else ""
 
 
 def _divided(what: OperationPlan | StagePlan) -> str:

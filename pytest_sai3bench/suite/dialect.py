@@ -81,7 +81,6 @@ _KEYS = {
     "s3dlio_optimization.s3dlio_rt_threads": _needless(_NO_THREADS),
     "s3dlio_optimization.tokio_worker_threads": _never(),
     "version": _never(),
-    "workload[].concurrency": _refused(),
     "workload[].use_multi_endpoint": _never(),
     "perf_log.path": _never(),
     "prepare.cleanup_only": _later(),

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, Field, model_validator
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
 from pytest_sai3bench.suite.large import Multipart, Range
 from pytest_sai3bench.suite.places import SPELLINGS
-from pytest_sai3bench.suite.scalars import Count, PathOrUri, Size
+from pytest_sai3bench.suite.scalars import Count, PathOrUri, PositiveCount, Size
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal, SizeSpec, Uniform
 
@@ -22,6 +22,16 @@ _SIZE_SPEC = (
 
 class _Operation(Section):
     weight: Count = Field(description="a whole number, the share of this operation. 0 leaves it out.")
+    concurrency: PositiveCount | None = Field(
+        default=None,
+        description=(
+            "a number of operations. "
+            "The most of this entry at one time on each agent; by default only the lanes bound them. "
+            "One that is drawn beyond it waits, and with it its lane, so that the weights hold. "
+            "A number above the top-level one gives the entry lanes of its own: the others share that number. "
+            "In sai3-bench such a number has no effect."
+        ),
+    )
 
 
 class Get(_Operation):

@@ -6,7 +6,6 @@ import threading
 from collections import Counter, deque
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from random import Random
 from time import monotonic_ns
 from typing import TYPE_CHECKING, Any
@@ -15,12 +14,12 @@ from urllib.parse import unquote
 import pytest
 
 from pytest_sai3bench.agent.balance import Balancer, make_balancer
-from pytest_sai3bench.agent.crowding import BoundedLoop, LoggedBoundedLoop, bounded
+from pytest_sai3bench.agent.crowding import bounded
 from pytest_sai3bench.agent.engine import Load
 from pytest_sai3bench.agent.failures import make_rules
+from pytest_sai3bench.agent.gates import Guarded
 from pytest_sai3bench.agent.health import Health
-from pytest_sai3bench.agent.http_loop import HttpLoop
-from pytest_sai3bench.agent.logged_loop import LoggedLoop
+from pytest_sai3bench.agent.loops import choose_loop
 from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.agent.pacing import Pacer, make_schedule
 from pytest_sai3bench.agent.payload import Pool
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Iterator
 
+    from pytest_sai3bench.agent.http_loop import HttpLoop
     from pytest_sai3bench.agent.op_log import OpLog
     from pytest_sai3bench.agent.recorder import Segment
     from pytest_sai3bench.agent.sources import Task
@@ -380,6 +380,8 @@ class Listed:
 
     def take(self) -> Task | None:
         task = next(self._tasks, None)
+        if isinstance(task, Guarded):
+            return task
         return (*task, *(None, ANYWHERE)[len(task) - 3 :]) if task else None
 
 
@@ -418,11 +420,17 @@ def run_loop() -> Iterator[Callable[..., LoopRun]]:
             endpoint_rules: model.EndpointRules = PATIENT,
             op_log: OpLog | None = None,
             connections: int = 0,
+            gated: bool = False,
         ) -> LoopRun:
             places = list(addresses)
             if loop is None:
                 loop = make_loop(
-                    places, lanes=lanes, request_timeout_s=request_timeout_s, connections=connections
+                    places,
+                    lanes=lanes,
+                    request_timeout_s=request_timeout_s,
+                    logged=op_log is not None,
+                    connections=connections,
+                    gated=gated,
                 )
                 closing.callback(loop.close)
             loop.open()
@@ -473,16 +481,16 @@ def make_loop(
     drops: bool = True,
     logged: bool = False,
     connections: int = 0,
+    gated: bool = False,
 ) -> HttpLoop:
     """Return an event loop over the bucket ``bench`` at each address."""
     requests = [
         S3Requests({"host": host, "port": port, "bucket": "bench", "prefix": ""}, KEYS)
         for host, port in addresses
     ]
-    make: Any = LoggedLoop if logged else HttpLoop
-    if connections:
-        make = partial(LoggedBoundedLoop if logged else BoundedLoop, most_connections=connections)
-    loop: HttpLoop = make(
+    make = choose_loop(logged=logged, bounded=bool(connections), gated=gated)
+    more: dict[str, Any] = {"most_connections": connections} if connections else {}
+    return make(
         requests,
         [(socket.AF_INET, address) for address in addresses],
         lanes=lanes,
@@ -491,8 +499,8 @@ def make_loop(
         request_timeout_s=request_timeout_s,
         tls=tls,
         drops=drops,
+        **more,
     )
-    return loop
 
 
 @pytest.fixture(name="make_loop")

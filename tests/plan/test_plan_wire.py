@@ -109,4 +109,6 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "verify": False,
         "ranges": None,
         "multipart": None,
+        "most": 0,
+        "apart": False,
     }

@@ -413,7 +413,7 @@ OPERATIONS = [
     ),
     (
         "{op: get, path: d/, weight: 1, concurrency: 0}",
-        "workload[0].concurrency: 'concurrency: 0' is not supported by this version, and without it the run measures something else: remove it to accept that",
+        "workload[0].concurrency: too small: expected at least 1",
     ),
     ("{op: put, weight: 1}", "workload[0]: a put needs a size: expected 'object_size' or 'size_spec'"),
     (
