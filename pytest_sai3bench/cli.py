@@ -25,9 +25,14 @@ _SUFFIXES = frozenset((".yaml", ".yml"))
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command line and return its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     if options.command == "schema":
         return _print_schema()
+    if options.command == "convert":
+        if len(options.paths) > 1 and not options.in_place:
+            parser.error("several files can only be converted with --in-place")
+        return _convert(options.paths, in_place=options.in_place, output=options.output)
     return _validate(options.paths, strict=options.strict)
 
 
@@ -49,6 +54,20 @@ def _parser() -> argparse.ArgumentParser:
     validate.add_argument(
         "--strict", action="store_true", help="take oddities such as unknown keys for errors"
     )
+    convert = commands.add_parser(
+        "convert",
+        help="give old files the stages that sai3-bench wants since 0.8.61",
+        description=(
+            "Give old files with agents the stages that sai3-bench wants since 0.8.61, and take out keys that do nothing. "
+            "Comments and layout stay. The new text goes to standard output, what was changed to standard error."
+        ),
+    )
+    convert.add_argument(
+        "paths", nargs="+", type=Path, metavar="FILE", help="a file in the dialect of sai3-bench"
+    )
+    where = convert.add_mutually_exclusive_group()
+    where.add_argument("--in-place", action="store_true", help="change the files themselves")
+    where.add_argument("--output", type=Path, metavar="FILE", help="write the new text to this file")
     commands.add_parser(
         "schema",
         help="print the JSON Schema of suites, for editors",
@@ -80,6 +99,39 @@ def _validate(paths: Sequence[Path], *, strict: bool) -> int:
     if not files:
         print("no suite there: expected files that have 'workload' or 'distributed.stages'", file=sys.stderr)
     return 1 if counts["error"] or not files else 0
+
+
+def _convert(paths: Sequence[Path], *, in_place: bool, output: Path | None) -> int:
+    from pytest_sai3bench.suite.conversion import convert  # noqa: PLC0415 - see above
+    from pytest_sai3bench.suite.loader import read_text  # noqa: PLC0415
+    from pytest_sai3bench.suite.yaml12 import MalformedError  # noqa: PLC0415
+
+    failed = False
+    for path in paths:
+        try:
+            text, changes = convert(read_text(path, str(path)))
+            target = path if in_place else output
+            if target is None:
+                print(text, end="")
+            elif target != path or changes:
+                target.write_text(text, encoding="utf-8", newline="")
+        except SuiteError as error:
+            print(error, file=sys.stderr)
+            failed = True
+        except MalformedError as error:
+            print(f"{path}:{error.line}: {error.message}", file=sys.stderr)
+            failed = True
+        except OSError as error:
+            print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
+            failed = True
+        else:
+            for change in changes:
+                print(
+                    f"{path}:{change.line}: {'' if change.done else 'to do: '}{change.text}", file=sys.stderr
+                )
+            if not any(change.done for change in changes):
+                print(f"{path}: nothing to convert", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _suites_at(path: Path) -> Iterator[Path]:

@@ -138,6 +138,12 @@ def inactive() -> Iterator[Inactive]:
         yield Inactive(key, effect, tuple(_as_yaml(value) for value in harmless), reason)
 
 
+def is_dead(place: Place) -> bool:
+    """Tell whether a key does nothing in sai3-bench either."""
+    key = _KEYS.get(_pattern(place))
+    return key is not None and key.effect == "never"
+
+
 def judge(place: Place, value: object) -> Iterator[Finding]:
     """Yield what there is to say about the value of a key that `known_in` returns."""
     effect, harmless, reason = _KEYS[_pattern(place)]

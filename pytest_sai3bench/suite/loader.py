@@ -75,7 +75,7 @@ def load_all(
     `UnusableSuiteError`.
     """
     file = shown or str(path)
-    text = _read(path, file)
+    text = read_text(path, file)
     try:
         tree = read_tree(text, file=file, env=env)
         if "matrix" not in tree.data:
@@ -108,7 +108,8 @@ def _check(path: Path, text: str, tree: Tree, findings: list[Finding], *, strict
     return loaded
 
 
-def _read(path: Path, file: str) -> str:
+def read_text(path: Path, file: str) -> str:
+    """Return the text of a suite file, called ``file`` in messages; raises SuiteError when it is none."""
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
