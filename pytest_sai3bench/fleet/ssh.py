@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import math
+import os
 import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +39,16 @@ _ALWAYS = (
     "RequestTTY=no",
     "LogLevel=ERROR",
 )
+_PREFIX, _LOCK = "sai3-", "lock"
 # The address of a socket has 108 bytes, and ssh adds 17 while it makes one.
 _LONGEST_PATH = 108 - 1 - 17
 
 
 class SocketFolder:
-    """A private folder for the sockets of the masters, what they say and the configurations of their clients."""
+    """A private folder for the sockets of the masters, what they say and the configurations of their clients.
+
+    It is locked while this process lives. So the next one finds what a killed one has left, and removes it.
+    """
 
     def __init__(self) -> None:
         bases = [tempfile.gettempdir(), "/tmp"]  # noqa: S108 - what is made there is private
@@ -52,11 +59,34 @@ class SocketFolder:
             raise AgentStartError(
                 "no folder for sockets has a short enough name", remedy="Set TMPDIR to a short one."
             )
-        self.path = Path(tempfile.mkdtemp(prefix="sai3-", dir=base))
+        _remove_orphans(Path(base))
+        self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
+        # It has its name when it is locked: to others, a folder without it is one that is just being made.
+        unnamed = self.path / "unlocked"
+        self._lock: int | None = os.open(unnamed, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        unnamed.rename(self.path / _LOCK)
 
     def remove(self) -> None:
         """Remove the folder with all that is in it; may be called again."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
+
+
+def _remove_orphans(base: Path) -> None:
+    for path in base.glob(f"{_PREFIX}*/{_LOCK}"):
+        # Somebody else may do the same, and others' folders are none of our business.
+        with suppress(OSError):
+            if path.parent.lstat().st_uid != os.getuid():
+                continue
+            lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path.parent)
+            finally:
+                os.close(lock)
 
 
 def master_command(plan: SshPlan, python: str, socket: Path) -> list[str]:

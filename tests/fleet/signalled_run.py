@@ -1,7 +1,8 @@
 """A run that stops still at an instant of its life and waits for a signal; for tests that send it.
 
-Usage: signalled_run.py SUITE STAGE, where STAGE is -1 (the check of the endpoints) or the number of a stage.
-Prints the ids of the agents at that instant; after Ctrl-C cleans up and prints what the run came to.
+Usage: signalled_run.py SUITE STAGE, where STAGE is -2 (the agents have just started), -1 (the check of the endpoints) or
+the number of a stage. Prints the ids of the agents at that instant, as far as they are known; after Ctrl-C cleans up and
+prints what the run came to.
 """
 
 from __future__ import annotations
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 
 STAGE = int(sys.argv[2])
 # The workload is to be under way; the others are as soon as they are ordered.
-INSTANT = {-1: ("sent", "plan"), 0: ("sent", "start"), 1: ("taken", "tick"), 2: ("sent", "start")}[STAGE]
+INSTANT = {
+    -2: ("sent", "hello"),
+    -1: ("sent", "plan"),
+    0: ("sent", "start"),
+    1: ("taken", "tick"),
+    2: ("sent", "start"),
+}[STAGE]
 seen: list[tuple[str, str]] = []
 
 send, take = members._send, members.Members._take
@@ -41,9 +48,9 @@ def take_and_wait(self: members.Members, member: members.Member, text: str | Non
 
 
 def _wait_at(instant: tuple[str, str], member: members.Member) -> None:
-    if (instant, member.stage) == (INSTANT, STAGE) and not seen:
+    if (instant, member.stage) == (INSTANT, max(STAGE, members.NO_STAGE)) and not seen:
         seen.append(instant)
-        _tell([each.hello["pid"] for each in run._fleet._members])
+        _tell([each.hello["pid"] for each in run._fleet._members if each.hello])
         # Not pause(), which misses a signal that comes just before it.
         while True:
             time.sleep(0.05)

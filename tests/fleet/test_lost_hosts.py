@@ -5,8 +5,8 @@ Nothing may be left on either side: on the host no agent, none of its helpers an
 
 from __future__ import annotations
 
-import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -15,12 +15,14 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_sai3bench.errors import AgentLostError
 from pytest_sai3bench.fleet import members
+from pytest_sai3bench.fleet.ssh import SocketFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from pytest_sai3bench.fleet.members import Member
     from pytest_sai3bench.fleet.run import Run
 
+# Without their controller, agents and all that leads to them end within this time.
+_ALONE_S = 15.0
 _SUITE = """
     duration: 60s
     concurrency: 2
@@ -146,35 +150,73 @@ def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
     )
 
 
+@pytest.mark.parametrize("instant", ["start", "workload"])
 def test_a_controller_that_is_killed_leaves_nothing(
-    tmp_path: Path, store: Path, *, sshd: Callable[..., Any], wait_for_end: Callable[[int], None]
+    tmp_path: Path,
+    store: Path,
+    *,
+    sshd: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    instant: str,
 ) -> None:
+    """When agents have just started, their file is still on the host."""
     server = sshd("127.0.0.21")
     sshd("127.0.0.22", server)
+    there = tmp_path / "there"
+    there.mkdir()
     suite = tmp_path / "s.yaml"
-    text = dedent(_SUITE.format(ssh=server.block, python=server.python))
-    suite.write_text(text.replace("{tmp}", str(tmp_path)))
+    python = f"env TMPDIR={there} {server.python}"
+    suite.write_text(dedent(_SUITE.format(ssh=server.block, python=python)).replace("{tmp}", str(tmp_path)))
     script = Path(__file__).with_name("signalled_run.py")
-    # The folder of the sockets stays: nobody is left to remove it.
     with (
-        TemporaryDirectory(prefix="s-") as temporary,
+        TemporaryDirectory(prefix="s-") as here,
         subprocess.Popen(
-            [sys.executable, str(script), str(suite), "1"],
+            [sys.executable, str(script), str(suite), {"start": "-2", "workload": "1"}[instant]],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TMPDIR": temporary},
+            env={**os.environ, "TMPDIR": here},
         ) as controller,
     ):
         try:
             assert controller.stdout
-            agents = json.loads(controller.stdout.readline())
-            keepers = [_parent_of(pid) for pid in agents]
-            everything = [*agents, *keepers, *map(_parent_of, keepers), *_ssh_of(controller.pid)]
+            assert controller.stdout.readline()
+            on_hosts = _started_with(f"TMPDIR={there}")
+            # A first Python, a keeper and an agent on each host, and one session for all of them.
+            assert len(on_hosts) == 2 * 3
+            sessions = {_parent_of(pid) for pid in on_hosts} - set(on_hosts)
+            ssh = _ssh_of(controller.pid)
+            assert (len(sessions), len(ssh)) == (2, 2 * len(["master", "client"]))
+            handles = list(map(os.pidfd_open, {*on_hosts, *sessions, *ssh}))
+            assert len(list(there.iterdir())) == (2 if instant == "start" else 0)
         finally:
             controller.kill()
-    assert len(set(everything)) == 2 * len(["agent", "keeper", "session", "master", "client"])
-    for pid in everything:
-        wait_for_end(pid)
+        controller.wait()
+        killed_s = monotonic()
+        for handle in handles:
+            assert select.select([handle], [], [], max(0.0, killed_s + _ALONE_S - monotonic()))[0]
+            os.close(handle)
+        assert list(there.iterdir()) == []
+        # Of what nobody is left to remove, the next one to need such a folder does it.
+        (left,) = Path(here).iterdir()
+        monkeypatch.setattr("tempfile.tempdir", here)
+        folder = SocketFolder()
+        assert (left.exists(), list(Path(here).iterdir())) == (False, [folder.path])
+        # But not of one that lives.
+        another = SocketFolder()
+        assert sorted(Path(here).iterdir()) == sorted([folder.path, another.path])
+        folder.remove()
+        another.remove()
+
+
+def _started_with(setting: str) -> list[int]:
+    """Return the processes in whose environment a variable has been set."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            environment = (entry / "environ").read_bytes() if entry.name.isdigit() else b""
+            if setting.encode() in environment.split(b"\0"):
+                found.append(int(entry.name))
+    return found
 
 
 def _ssh_of(controller: int) -> list[int]:
