@@ -158,28 +158,20 @@ class Remote:
 
     def start(self, workers: Mapping[str, WorkerPlan], deliver: Deliver) -> dict[str, Gateway]:
         """Reach the host, unless that is done, and start agents; raises `HostUnusable`."""
-        if self._channel is None:
-            self.host.connect()
-        try:
-            if self._channel is None:
-                self._connect()
+        opened = {}
+        with self._reached():
             kept = json.loads(self._ask("agent", START_S))
-            opened = {}
             for key, plan in workers.items():
                 spec = f"popen//via={self.host.name}//python={shlex.join(kept['python'])}//id={key}"
                 self._agents.append(self._group.makegateway(spec))
                 channel = _send_agent(self._agents[-1], plan, kept["zip"])
                 opened[key] = _connect(channel, key, deliver, self)
-        except execnet.RemoteError as error:
-            raise HostUnusable("agent-failed", str(error.formatted).strip().rpartition("\n")[2]) from error
-        except queue.Empty as error:
-            raise HostUnusable(
-                "agent-timeout", f"it did not take the agent within {START_S:.0f} s"
-            ) from error
-        except (OSError, EOFError, AssertionError, execnet.HostNotFound) as error:
-            words = self.host.farewell() or "its Python ended before the agents began"
-            raise HostUnusable("agent-failed", words) from error
         return opened
+
+    def count_cores(self) -> int:
+        """Reach the host, unless that is done, and return how many physical cores it has; raises `HostUnusable`."""
+        with self._reached():
+            return int(json.loads(self._ask("agent", START_S))["cores"])
 
     def send(self, text: str) -> None:
         """Tell the keeper something."""
@@ -221,6 +213,24 @@ class Remote:
             self._group.execmodel.kill()
         _terminate(self._group, at_once=at_once)
         self.host.close(at_once=at_once)
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Connect the host, unless that is done, and say why it, or what is done with it, fails."""
+        try:
+            if self._channel is None:
+                self.host.connect()
+                self._connect()
+            yield
+        except execnet.RemoteError as error:
+            raise HostUnusable("agent-failed", str(error.formatted).strip().rpartition("\n")[2]) from error
+        except queue.Empty as error:
+            raise HostUnusable(
+                "agent-timeout", f"it did not take the agent within {START_S:.0f} s"
+            ) from error
+        except (OSError, EOFError, AssertionError, execnet.HostNotFound) as error:
+            words = self.host.farewell() or "its Python ended before the agents began"
+            raise HostUnusable("agent-failed", words) from error
 
     def _connect(self) -> None:
         channel = self._group.makegateway(self.host.spec).remote_exec(keeper)

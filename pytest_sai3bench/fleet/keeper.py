@@ -28,7 +28,7 @@ _EX_SOFTWARE = 70
 def keep(channel: Any) -> None:
     """Receive the agent, and do what the controller asks for, until the end of the conversation.
 
-    ``agent``: put the agent into a file and tell where it is; ``begun``: remove that file, all who need it have read it;
+    ``agent``: put the agent into a file and tell where it is, and what it needs to know of the host; ``begun``: remove that file, all who need it have read it;
     ``end``: wait until all agents have ended, kill those that do not, and tell. No agent outlives the conversation.
     """
     archive = compile_agent(channel.receive())
@@ -37,7 +37,7 @@ def keep(channel: Any) -> None:
         while (heard := _hear(channel)) != "over":
             if heard == "agent":
                 path = path or _store(archive)
-                channel.send(json.dumps({"zip": path, "python": _interpreter()}))
+                channel.send(json.dumps({"zip": path, "python": _interpreter(), "cores": _cores(path)}))
             elif heard == "begun":
                 path = _remove(path)
             elif heard == "end":
@@ -89,6 +89,17 @@ def _interpreter() -> list[str]:
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]  # noqa: SLF001
     # No word of execnet's may hold two slashes.
     return [(sys.executable or "python3").replace("//", "/"), *flags]
+
+
+def _cores(path: str) -> int:
+    sys.path.insert(0, path)
+    try:
+        from sai3bench_agent.cores import (  # type: ignore[import-not-found]  # noqa: PLC0415 - it just arrived
+            physical_cores,
+        )
+    finally:
+        sys.path.remove(path)
+    return int(physical_cores())
 
 
 def _hear(channel: Any) -> str:

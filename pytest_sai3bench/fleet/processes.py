@@ -18,13 +18,13 @@ from pytest_sai3bench.fleet.ssh import SocketFolder
 from pytest_sai3bench.plan.confidential import environment_of_children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from pytest_sai3bench.fleet.gateways import Deliver, Gateway
     from pytest_sai3bench.plan.model import HostPlan, WorkerPlan
 
 # A jump host, and sshd itself, takes ten logins at one time, then it begins to refuse some.
-_LOGINS_AT_A_TIME = 8
+LOGINS_AT_A_TIME = 8
 # How long each agent of a host may take to start.
 _START_EACH_S = 2.0
 _ABANDON_S = 3.0
@@ -96,8 +96,7 @@ class Processes:
 
         Raises `AgentStartError` with every host that cannot be used.
         """
-        given = {value for plan in plans.values() for _, value in plan.env}
-        env = environment_of_children(os.environ, given)
+        env = environment_for(plans.values())
         self._this_host = this_host = ThisHost(env)
         by_host: dict[HostPlan, dict[str, WorkerPlan]] = {}
         for key, plan in plans.items():
@@ -182,7 +181,7 @@ class Processes:
         return {first: cause.describe(agents, plan.host.title, plan.host.origin.where)}
 
     def _limit_s(self) -> float:
-        rounds = math.ceil(len(self._remotes) / _LOGINS_AT_A_TIME)
+        rounds = math.ceil(len(self._remotes) / LOGINS_AT_A_TIME)
         most = max(map(len, self._remotes.values()), default=0)
         slowest = max((remote.host.limit_s for remote in self._remotes), default=0.0)
         return rounds * (slowest + START_S + _START_EACH_S * most)
@@ -207,9 +206,14 @@ class Processes:
 
         # What the threads start has to outlive Ctrl-C, too; they take over what is held back.
         with interrupts_held_back():
-            for _ in range(min(_LOGINS_AT_A_TIME, len(self._remotes))):
+            for _ in range(min(LOGINS_AT_A_TIME, len(self._remotes))):
                 self._openers.append(threading.Thread(target=work, daemon=True))
                 self._openers[-1].start()
+
+
+def environment_for(plans: Iterable[WorkerPlan]) -> dict[str, str]:
+    """Return the environment of what is started here for the workers of a run."""
+    return environment_of_children(os.environ, {value for plan in plans for _, value in plan.env})
 
 
 def _at_one_time(actions: list[Callable[[], None]]) -> None:

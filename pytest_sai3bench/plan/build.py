@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.certificates import plan_tls
-from pytest_sai3bench.plan.cores import physical_cores, spread
+from pytest_sai3bench.plan.cores import known_cores, spread
 from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints, unite
 from pytest_sai3bench.plan.engines import check_engine
 from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, plan_host
@@ -22,6 +22,7 @@ from pytest_sai3bench.suite.op_log import OpLog
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from pytest_sai3bench.plan.model import HostPlan
     from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.endpoints import MultiEndpoint
     from pytest_sai3bench.suite.error_handling import ErrorHandling
@@ -36,12 +37,12 @@ def build_plan(
     env: Mapping[str, str],
     duration_s: float | None = None,
     hosts: Sequence[str] | None = None,
-    cores: Callable[[], int] = physical_cores,
+    cores: Callable[[HostPlan], int | None] = known_cores,
 ) -> RunPlan:
     """Return the plan of a suite's run; ``duration_s`` replaces the suite's own. Raises `SuiteError`.
 
     ``hosts`` replace those of its agents; none at all stand for this host, which then drives all endpoints. ``cores``
-    says how many there are on the host of an agent.
+    says how many there are on the host of an agent; where it does not know, the plan has one process and `asks_cores`.
     """
     if hosts:
         loaded = move_agents(loaded, hosts)
@@ -60,17 +61,21 @@ def build_plan(
         loaded, sets, numbers, agents = drop_agents(loaded), [unite(sets)], [None], ()
         suite = loaded.suite
     uris = tuple(dict.fromkeys(endpoint.uri for chosen in sets for endpoint in chosen.endpoints))
-    wanted = cores() if suite.processes == "auto" else suite.processes
+    placed = [plan_host(loaded, number) for number in numbers]
+    wanted = [cores(host) if suite.processes == "auto" else suite.processes for host in placed]
     # A process without a lane would do nothing, and one that may not begin anything of an entry would spoil the mix.
-    least = min([wanted, *(each.concurrency for each in suite.workload if each.weight and each.concurrency)])
+    bounds = [each.concurrency for each in suite.workload if each.weight and each.concurrency]
+    lanes_of_agents = [agent.concurrency_override or suite.concurrency for agent in agents] or [
+        suite.concurrency
+    ]
     shares = [
-        spread(lanes, min(least, lanes))
-        for lanes in ((agent.concurrency_override or suite.concurrency) for agent in agents)
-    ] or [spread(suite.concurrency, min(least, suite.concurrency))]
+        spread(lanes, min([many or 1, lanes, *bounds]))
+        for lanes, many in zip(lanes_of_agents, wanted, strict=True)
+    ]
     ids = suite.distributed.agent_ids if suite.distributed and agents else (_LOCAL_AGENT,)
     workers: list[WorkerPlan] = []
     total = sum(map(len, shares))
-    for number, chosen, lanes_of in zip(numbers, sets, shares, strict=True):
+    for number, chosen, lanes_of, host in zip(numbers, sets, shares, placed, strict=True):
         for process, lanes in enumerate(lanes_of):
             worker = len(workers)
             target = (agents[number].target_override if number is not None else None) or suite.target or ""
@@ -110,7 +115,7 @@ def build_plan(
                     errors=_policy(suite.error_handling),
                     process=process,
                     processes=len(lanes_of),
-                    host=plan_host(loaded, number),
+                    host=host,
                     env=tuple(agents[number].env.items()) if number is not None else (),
                     interval_s=suite.perf_log.interval,
                     op_log_bytes=_op_log_bytes(suite, total),
@@ -124,13 +129,16 @@ def build_plan(
         name=suite.name + loaded.label,
         workers=tuple(workers),
         perf_log=suite.perf_log.enabled,
+        asks_cores=None in wanted,
     )
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += check_hosts(loaded, workers)
     problems += _mixed_accounts(loaded, plan)
     problems += check_engine(loaded, plan)
     _raise_for(problems)
-    return replace(plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, wanted)))
+    return replace(
+        plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, dict(zip(ids, wanted))))
+    )
 
 
 def _useless_target(target: str | None, uris: Sequence[str]) -> Iterator[str]:

@@ -1,26 +1,18 @@
-"""How many processes a host can keep busy, and how what belongs to an agent is divided among them."""
+"""How many processes the hosts of agents can keep busy, and how what belongs to an agent is divided among them."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-_TOPOLOGY = Path("/sys/devices/system/cpu")
+from pytest_sai3bench.agent.cores import physical_cores
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.plan.model import HostPlan
 
 
-def physical_cores(topology: Path = _TOPOLOGY) -> int:
-    """Return the number of physical cores that this process may use; logical ones where the system does not tell."""
-    if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
-    usable = os.sched_getaffinity(0)
-    try:
-        # Logical cores of one physical core name the same siblings.
-        siblings = {
-            (topology / f"cpu{number}/topology/thread_siblings_list").read_text() for number in usable
-        }
-    except OSError:
-        return len(usable)
-    return len(siblings)
+def known_cores(host: HostPlan) -> int | None:
+    """Return the physical cores of a host, None when it would have to be asked."""
+    return physical_cores() if host.is_here else None
 
 
 def spread(amount: int, parts: int) -> list[int]:

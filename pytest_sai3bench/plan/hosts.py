@@ -98,11 +98,6 @@ def check_hosts(loaded: LoadedSuite, workers: Iterable[WorkerPlan]) -> Iterator[
         if ssh is None or is_loopback(ssh.host.rpartition("@")[2]):
             continue
         place: Place = ("distributed", "agents", index, "address")
-        if suite.processes == "auto":
-            text = (
-                f"the cores of {agent.address} are not known: expected a number of processes instead of auto"
-            )
-            yield Problem(loaded.where(place), dotted(place), text)
         if any(endpoint.embedded for endpoint in worker.endpoints):
             text = f"{agent.address} cannot reach the embedded server: expected localhost"
             yield Problem(loaded.where(place), dotted(place), text)

@@ -272,7 +272,8 @@ class TlsPlan:
 class RunPlan:
     """One run of one workload: a plan per worker, and what the whole amounts to.
 
-    ``perf_log`` asks for a log of every interval.
+    ``perf_log`` asks for a log of every interval. With ``asks_cores`` it is to be made again when the hosts have said
+    how many cores they have.
     """
 
     suite: str
@@ -281,6 +282,7 @@ class RunPlan:
     notes: tuple[str, ...] = ()
     tls: TlsPlan | None = None
     perf_log: bool = True
+    asks_cores: bool = False
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

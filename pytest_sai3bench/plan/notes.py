@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.plan.hosts import split_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_sai3bench.plan.model import RunPlan
 
 
-def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
-    """Yield the notes about a plan for which so many ``processes`` for each agent were wanted."""
+def make_notes(plan: RunPlan, wanted: Mapping[str, int | None]) -> Iterator[str]:
+    """Yield the notes about a plan; so many processes are ``wanted`` for each agent, None when that is not known yet."""
     first_of_agents = [worker for worker in plan.workers if worker.process == 0]
     for worker in first_of_agents:
         _, port = split_address(worker.address)
@@ -28,7 +28,10 @@ def make_notes(plan: RunPlan, processes: int) -> Iterator[str]:
                 f"{worker.agent} keeps {operations} going, fewer than its {len(worker.endpoints)} "
                 "endpoints: some are always idle; raise concurrency"
             )
-        if worker.processes < processes:
+        processes = wanted[worker.agent]
+        if processes is None:
+            yield f"{worker.agent} gets a process for each core of its host, which is asked before the run"
+        elif worker.processes < processes:
             yield (
                 f"{worker.agent} has {worker.processes} instead of {processes} processes: "
                 "each keeps at least one operation going; raise concurrency"

@@ -15,9 +15,11 @@ from pytest_sai3bench.errors import CredentialsError, RunError
 from pytest_sai3bench.fleet.addresses import resolve_names
 from pytest_sai3bench.fleet.credentials import find_credentials
 from pytest_sai3bench.fleet.exclusion import claim
+from pytest_sai3bench.fleet.host_cores import ask_cores
 from pytest_sai3bench.fleet.processes import HostPool
 from pytest_sai3bench.plan.certificates import read_tls
 from pytest_sai3bench.plan.confidential import Confidential
+from pytest_sai3bench.plan.cores import known_cores
 from pytest_sai3bench.plugin.benchmark_bridge import Rounds, is_recorded
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
@@ -64,7 +66,7 @@ class Runs:
         run.owner = owner
         self._performed.append(run)
         with run.accounted():
-            plan = resolve_names(self._targets.bind(run.plan))
+            plan = resolve_names(self._targets.bind(self._with_all_processes(run)))
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
             tls = _read_tls(plan)
@@ -120,6 +122,13 @@ class Runs:
         if self._folder is None:
             self._folder = run_folder.create(self._root, datetime.now().astimezone(), secrets.token_hex(2))
         return run_folder.create_run(self._folder, run.loaded.path.stem, run.plan.name)
+
+    def _with_all_processes(self, run: SuiteRun) -> RunPlan:
+        """Return the plan of a run, with a process for each core of hosts that had to be asked how many they have."""
+        if not run.plan.asks_cores:
+            return run.plan
+        cores = ask_cores(run.plan, self._hosts)
+        return run.make_plan(cores=lambda host: cores.get(host, known_cores(host)))
 
     def _credentials(self, plan: RunPlan) -> Mapping[str, str | None] | None:
         s3 = [endpoint for endpoint in plan.endpoints if endpoint.scheme == "s3"]

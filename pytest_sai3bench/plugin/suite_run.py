@@ -40,13 +40,15 @@ class SuiteRun:
     """Begun, worked and ended by its ``owner``, the first item that needs it; read by every item of the suite.
 
     ``at_end`` holds what is to be done when the run ends; ``verdicts`` are those that have been given so far, by id.
-    ``console`` shows how the run goes. ``nodeid`` names the run in reports, and the item of the run if there is one.
+    ``console`` shows how the run goes, ``make_plan`` is that of its `PlannedSuite`. ``nodeid`` names the run in reports, and
+    the item of the run if there is one.
     """
 
     def __init__(self, planned: PlannedSuite, nodeid: str) -> None:
         self.nodeid = nodeid
         self.loaded = planned.loaded
         self.plan = planned.plan
+        self.make_plan = planned.make_plan
         self.rules = tuple(rule for rule in planned.rules if rule.skip is None)
         self.owner: pytest.Item | None = None
         self.folder: Path | None = None

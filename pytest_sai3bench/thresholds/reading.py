@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import SuiteError
@@ -12,7 +13,7 @@ from pytest_sai3bench.suite.loader import UnusableSuiteError, load_all
 from pytest_sai3bench.thresholds.collection import RuleText, Times, compile_rules, find_misspelt
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
@@ -22,11 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PlannedSuite:
-    """A suite file that is right: what it says, what would be done, and by which rules it would be judged."""
+    """A suite file that is right: what it says, what would be done, and by which rules it would be judged.
+
+    ``make_plan`` makes the plan again, see `build_plan`, for other ``cores``.
+    """
 
     loaded: LoadedSuite
     plan: RunPlan
     rules: tuple[Compiled, ...]
+    make_plan: Callable[..., RunPlan] = field(repr=False, compare=False)
 
 
 def read_suites(
@@ -51,10 +56,11 @@ def read_suites(
     planned = []
     for loaded in suites:
         try:
-            plan = build_plan(loaded, env=env, duration_s=duration_s, hosts=hosts)
+            make_plan = partial(build_plan, loaded, env=env, duration_s=duration_s, hosts=hosts)
+            plan = make_plan()
         except SuiteError as error:
             raise SuiteError([*error.problems, *find_misspelt(_texts(loaded))]) from None
-        planned.append(PlannedSuite(loaded, plan, _compile(loaded, plan)))
+        planned.append(PlannedSuite(loaded, plan, _compile(loaded, plan), make_plan))
     return tuple(planned)
 
 

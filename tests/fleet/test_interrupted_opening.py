@@ -30,7 +30,7 @@ def test_ctrl_c_ends_what_is_being_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One host does not let us in, one has a Python that does not come up, one is ready; and one that waits its turn."""
-    monkeypatch.setattr("pytest_sai3bench.fleet.processes._LOGINS_AT_A_TIME", 3)
+    monkeypatch.setattr("pytest_sai3bench.fleet.processes.LOGINS_AT_A_TIME", 3)
     temporary = tmp_path / "t"
     temporary.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(temporary))

@@ -111,14 +111,10 @@ def test_values_of_the_environment_are_in_no_document(plan_of: Callable[..., Run
 def test_other_hosts_cannot_reach_the_embedded_server(
     problems_of: Callable[..., list[str]], address: str
 ) -> None:
-    more = "embedded_server: {endpoints: 1}\ntarget: s3://embedded-1/bucket/\nprocesses: auto"
+    more = "embedded_server: {endpoints: 1}\ntarget: s3://embedded-1/bucket/"
 
     assert problems_of(_suite(f"{{address: '{address}'}}", more=more)) == [
-        (
-            f"s.yaml:7: distributed.agents[0].address: the cores of {address} are not known: expected a number of "
-            "processes instead of auto"
-        ),
-        f"s.yaml:7: distributed.agents[0].address: {address} cannot reach the embedded server: expected localhost",
+        f"s.yaml:6: distributed.agents[0].address: {address} cannot reach the embedded server: expected localhost",
     ]
 
 

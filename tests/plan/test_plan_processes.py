@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_sai3bench.agent.cores import physical_cores
 from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.plan.cores import physical_cores, spread
+from pytest_sai3bench.plan.cores import spread
 from pytest_sai3bench.suite.loader import load
 
 if TYPE_CHECKING:
@@ -80,9 +81,33 @@ def test_how_many_processes_can_be_written(tmp_path: Path, written: str, lanes: 
         "workload: [{op: put, weight: 1, object_size: 1}]\n"
     )
 
-    plan = build_plan(load(path, env={}, shown="s.yaml"), env={}, cores=lambda: 3)
+    plan = build_plan(load(path, env={}, shown="s.yaml"), env={}, cores=lambda _host: 3)
 
     assert [worker.lanes for worker in plan.workers] == lanes
+
+
+def test_a_host_that_has_to_be_asked_gets_a_process_for_each_of_its_cores(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "target: file:///a/\nconcurrency: 5\nprocesses: auto\n"
+        "distributed: {agents: [{address: node1, id: far}, {address: localhost, id: here}]}\n"
+        "workload: [{op: put, weight: 1, object_size: 1}]\n"
+    )
+    loaded = load(path, env={}, shown="s.yaml")
+    plan = build_plan(loaded, env={})
+
+    here = [worker for worker in plan.workers if worker.agent == "here"]
+    assert (plan.asks_cores, len(plan.workers) - len(here), len(here)) == (True, 1, min(5, physical_cores()))
+    assert plan.notes[0] == "far gets a process for each core of its host, which is asked before the run"
+
+    asked = build_plan(loaded, env={}, cores=lambda host: 1 if host.is_here else 3)
+    assert asked.asks_cores is False
+    assert [(worker.title, worker.lanes) for worker in asked.workers] == [
+        ("far (worker 1 of 3)", 2),
+        ("far (worker 2 of 3)", 2),
+        ("far (worker 3 of 3)", 1),
+        ("here", 5),
+    ]
 
 
 @pytest.mark.parametrize("written", ["0", "-1", "many", "1.5", "[2]", "true"])
@@ -107,8 +132,8 @@ def test_logical_cores_of_one_physical_core_count_once(
         folder.mkdir(parents=True)
         (folder / "thread_siblings_list").write_text(siblings + "\n")
 
-    assert physical_cores(tmp_path) == 3
-    assert physical_cores(tmp_path / "elsewhere") == 4
+    assert physical_cores(str(tmp_path)) == 3
+    assert physical_cores(str(tmp_path / "elsewhere")) == 4
 
 
 _RATE = """
