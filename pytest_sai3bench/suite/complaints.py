@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_args
 
 from pytest_sai3bench.suite import dialect
@@ -30,7 +31,7 @@ class _Spot:
 
     def __init__(self, steps: Sequence[str | int]) -> None:
         self.place: Place = ()
-        self.sections: list[type[Section]] = [Suite]
+        self.sections: Sequence[type[Section]] = [Suite]
         self.expected = ""
         for step in steps:
             if isinstance(step, str) and len(self.sections) > 1:
@@ -48,9 +49,7 @@ class _Spot:
         name = known_keys(section).get(key)
         if name is None:
             return
-        field = section.model_fields[name]
-        self.expected, _ = read_description(field)
-        self.sections = list(sections_in((field.annotation, field.metadata)))
+        self.expected, self.sections = _describe(section, name)
 
 
 def place_of(error: ErrorDetails) -> Place:
@@ -119,7 +118,7 @@ def _explain_key(spot: _Spot, key: str, value: object) -> Iterator[Finding]:
     if key in inactive:
         yield from dialect.judge(place, value)
     elif not key.startswith("x-"):
-        near = nearest(key, [*fields, *inactive])
+        near = nearest(key, (*fields, *inactive))
         yield Finding(
             place, f"unknown key '{key}'{near or ': expected one of ' + ', '.join(fields)}", "tolerated"
         )
@@ -138,6 +137,15 @@ def _explain_choice(spot: _Spot, key: str, value: Any) -> Finding:
     return Finding(place, unknown(_CHOOSERS[key], word, words))
 
 
+@cache
+def _describe(section: type[Section], name: str) -> tuple[str, tuple[type[Section], ...]]:
+    """Return what is expected of a field, and the sections that it may hold."""
+    field = section.model_fields[name]
+    expected, _ = read_description(field)
+    return expected, tuple(sections_in((field.annotation, field.metadata)))
+
+
+@cache
 def _words(section: type[Section]) -> tuple[str, ...]:
     """Return the words that choose a section among several."""
     key = next((key for key in _CHOOSERS if key in section.model_fields), None)

@@ -6,6 +6,7 @@ for any index.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_sai3bench.suite.places import Finding
@@ -117,10 +118,14 @@ _KEYS = {
 REFUSED_OPERATIONS = ("mkdir", "rmdir")
 
 
-def known_in(place: Place) -> list[str]:
+def known_in(place: Place) -> tuple[str, ...]:
     """Return the keys of the section at a place that belong to the dialect, but have no effect."""
-    section = _pattern(place)
-    return [name for parent, _, name in (key.rpartition(".") for key in _KEYS) if parent == section]
+    return _known_in(_pattern(place))
+
+
+@cache
+def _known_in(section: str) -> tuple[str, ...]:
+    return tuple(name for parent, _, name in (key.rpartition(".") for key in _KEYS) if parent == section)
 
 
 class Inactive(NamedTuple):

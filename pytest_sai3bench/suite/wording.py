@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def found(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\u2026"
 
 
-def nearest(word: str, known: Collection[str]) -> str:
+@lru_cache(maxsize=4096)
+def nearest(word: str, known: tuple[str, ...]) -> str:
     """Return ``, did you mean 'x'?`` with the known word that resembles most, or else nothing."""
     near = get_close_matches(word, known, n=1)
     return f", did you mean '{near[0]}'?" if near else ""
@@ -33,5 +35,5 @@ def nearest(word: str, known: Collection[str]) -> str:
 
 def unknown(what: str, value: object, known: Collection[str]) -> str:
     """Return the complaint about a value that is none of the known words."""
-    near = nearest(value, known) if isinstance(value, str) else ""
+    near = nearest(value, tuple(known)) if isinstance(value, str) else ""
     return f"unknown {what} {found(value)}{near or ':'} expected one of {', '.join(known)}"
