@@ -33,10 +33,10 @@ class SharedLine:
                 self._line.put(task, turn)
             return entered
 
-    def leave(self, task: Guarded) -> None:
+    def leave(self, task: Guarded, *, succeeded: bool) -> None:
         """Note that an operation has ended, and call those that may begin now."""
         with self._lock:
-            task.leave()
+            task.leave(succeeded=succeeded)
             while first := self._line.pop():
                 first[1].set()
 
@@ -96,7 +96,7 @@ class GatedLane(Lane):
 
         def record_inside(base: int, now_ns: int, latency_ns: int, size_bytes: int) -> None:
             record(base, now_ns, latency_ns, size_bytes)
-            self._leave()
+            self._leave(succeeded=True)
 
         return perform_inside, record_inside
 
@@ -112,6 +112,6 @@ class GatedLane(Lane):
             self._leave()
         return delay_ns
 
-    def _leave(self) -> None:
+    def _leave(self, *, succeeded: bool = False) -> None:
         if isinstance(self._drawn, Guarded):
-            self._line.leave(self._drawn)
+            self._line.leave(self._drawn, succeeded=succeeded)

@@ -40,7 +40,7 @@ class GatedTransfers(Transfers):
     def _settle(self, transfer: Transfer) -> None:
         super()._settle(transfer)
         if transfer.done and (task := self._guarded.pop(transfer.order, None)):
-            task.leave()
+            task.leave(succeeded=not transfer.failed)
 
 
 class GatedLoop(HttpLoop):
@@ -78,7 +78,7 @@ class GatedLoop(HttpLoop):
 
     def _next(self, connection: Connection | None, now: int) -> None:
         if self._ending is not None:
-            self._ending.leave()
+            self._ending.leave(succeeded=True)
             self._ending = None
         if not self._line or self._ready or now >= self._end_ns:
             super()._next(connection, now)
@@ -128,7 +128,7 @@ class GatedLoop(HttpLoop):
             self._ending = None
         super()._try_later(task, attempt, due, now, delay, failure=failure)
         if delay < 0 and isinstance(task, Guarded):
-            task.leave()
+            task.leave(succeeded=False)
         if self._line:
             self._serve_line()
 

@@ -46,7 +46,7 @@ class Guarded(tuple[int, str, int, Any, int]):  # noqa: SLOT001 - a tuple takes 
             self.under_way = True
         return self.under_way
 
-    def leave(self) -> None:
+    def leave(self, *, succeeded: bool) -> None:  # noqa: ARG002 - for those who want to know
         """Note that the operation has ended; harmless when it is not under way."""
         if self.under_way:
             for gate in self.gates:
@@ -55,9 +55,9 @@ class Guarded(tuple[int, str, int, Any, int]):  # noqa: SLOT001 - a tuple takes 
 
 
 def has_gates(plan: dict[str, Any]) -> bool:
-    """Tell whether operations of a plan may have to wait for each other."""
+    """Tell whether operations of a plan may have to wait for each other, or tell how they have ended."""
     return any(
-        stage["together"] or any(operation["most"] for operation in stage["operations"])
+        stage["together"] or stage["feeds"] or any(operation["most"] for operation in stage["operations"])
         for stage in plan["stages"]
     )
 

@@ -18,6 +18,14 @@ class Pattern(NamedTuple):
     regex: re.Pattern[str] | None
     exact: str = ""
 
+    def matches(self, name: str) -> bool:
+        """Tell whether an object of this name would be found."""
+        if self.exact or not name.startswith(self.folder):
+            return name == self.exact
+        if "/" in name[len(self.folder) :] and not self.recursive:
+            return False
+        return self.regex is None or self.regex.fullmatch(name) is not None
+
 
 def parse_pattern(path: str) -> Pattern:
     """Return the pattern of ``path``.

@@ -12,10 +12,12 @@ from itertools import accumulate, count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Union
 
+from .feeding import Feed, View, choose, feeding
 from .gates import Gate, Guarded
 from .large import LARGE, Large, read_multipart, read_ranges
 from .messages import ATOMIC, FSYNC, OPERATIONS
 from .naming import UNSHARDED
+from .patterns import parse_pattern
 from .payload import Shape
 from .pools import PlacedPool
 from .sizes import make_sampler
@@ -171,6 +173,7 @@ class _Puts(_Entry):
         self._name = name
         self._size = size
         self._shape = shape
+        self._homes: Homes = everywhere
         self._counter = count()
 
     def draw(self) -> Task | None:
@@ -179,6 +182,13 @@ class _Puts(_Entry):
     def created(self, places: Sequence[Homes]) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.
         return Created(self._name, self._counter.__next__, places)
+
+    def feed(self) -> Feed:
+        return Feed(self._name, self._homes)
+
+    def draw_numbered(self) -> tuple[int, Task]:
+        number = next(self._counter)
+        return number, (self.op, self._name(number), self._size(), self._shape, self._homes(number))
 
 
 class _PlacedPuts(_Puts):
@@ -207,6 +217,36 @@ class _LargePuts(_Entry):
         return self._divide(task)
 
 
+class _FedPuts(_Entry):
+    """PUT like another entry; tells the readers of new objects when they are there."""
+
+    def __init__(self, op: str, puts: _Puts, multipart: Multipart | None) -> None:
+        super().__init__(op)
+        self.feed = puts.feed()
+        self.gates: tuple[Gate, ...] = ()
+        self._puts = puts.draw_numbered
+        self._divide = multipart.divide if multipart else None
+
+    def draw(self) -> Task | None:
+        number, task = self._puts()
+        return feeding(self.feed, number, self._divide(task) if self._divide else task, self.gates)
+
+
+class _FedReads(_Entry):
+    """GET and STAT like another entry, also of new objects that the pattern matches."""
+
+    def __init__(self, op: str, reads: _Entry, length: int, views: list[View], rng: Random) -> None:
+        super().__init__(op)
+        self._reads = reads.draw
+        self._length = length
+        self._views = views
+        self._rng = rng
+
+    def draw(self) -> Task | None:
+        found = choose(self._views, self._length, self._rng)
+        return (self.op, found[0], 0, None, found[1]) if found else self._reads()
+
+
 class _GatedEntry(_Entry):
     """Operations like those of another entry, which wait for gates."""
 
@@ -223,8 +263,9 @@ class _GatedEntry(_Entry):
 class Mix:
     """Operations of the workload, drawn at random by weight.
 
-    An entry that has run out of objects (deletes) drops out and its share goes to the others; ``notes`` says so.
-    Of the entries that are not ``apart`` at most so many operations ``together`` are under way, 0 for any number.
+    An entry that has run out of objects (deletes) drops out and its share goes to the others; `notes` says so.
+    Of the entries that are not ``apart`` at most so many operations ``together`` are under way, 0 for any number. With
+    ``decode``, which gives names as paths of the plan are written, reads choose among new objects, too.
     """
 
     def __init__(
@@ -239,23 +280,33 @@ class Mix:
         base: int,
         known: Known,
         together: int = 0,
+        decode: Callable[[str], str] | None = None,
     ) -> None:
         self._known = known
         self._placement = placement
-        self.notes: list[str] = []
+        self._notes: list[str] = []
         self.created: list[Created] = []
         self._rng = rng
         self._dropping = Lock()
+        self._decode = decode
+        self._feeds: list[Feed] = []
+        self._views: list[tuple[str, list[View]]] = []
         self._entries: list[tuple[_Entry, int, str]] = []
         shared = Gate(together) if together else None
-        for operation, pool in zip(operations, pools):
-            if not operation["weight"]:
-                continue
-            entry = self._make(operation, pool, worker, workers, base)
+        numbered = [each for each in enumerate(operations) if each[1]["weight"]]
+        # PUTs first: reads have to know them all.
+        entries = {
+            place: self._make(operation, pools[place], worker, workers, base)
+            for place, operation in sorted(numbered, key=lambda each: each[1]["op"] != "put")
+        }
+        for place, operation in numbered:
+            entry = entries[place]
             gates = [Gate(operation["most"])] if operation["most"] else []
             if shared and not operation["apart"]:
                 gates.append(shared)
-            if gates:
+            if isinstance(entry, _FedPuts):
+                entry.gates = tuple(gates)
+            elif gates:
                 entry = _GatedEntry(operation["op"], entry, tuple(gates))
             self._entries.append((entry, operation["weight"], operation["where"]))
         self._weigh()
@@ -277,6 +328,10 @@ class Mix:
             puts.op |= how_to_put(operation)
             self.created.append(puts.created(self._placement.places_of_new()))
             multipart = read_multipart(operation["multipart"])
+            if self._decode:
+                fed = _FedPuts(op, puts, multipart)
+                self._feeds.append(fed.feed)
+                return fed
             return _LargePuts(op, puts, multipart) if multipart else puts
         if op == "list":
             return _Lists(op, path, homes)
@@ -288,11 +343,34 @@ class Mix:
             reads = _PlacedReads(op, pool, self._rng)
         else:
             reads = _Reads(op, pool, self._rng)
+        if self._decode and not operation["verify"]:
+            views = self._views_of(operation, self._decode)
+            reads = _FedReads(op, reads, len(pool), views, self._rng)
         if operation["verify"]:
             reads = _VerifiedReads(op, reads, self._known)
         if operation["ranges"]:
             reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._known)
         return reads
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the result should know."""
+        counted = ((where, sum(view.count for view in views)) for where, views in self._views)
+        return self._notes + [
+            f"{where} chose among {count} new objects, too, at the end" for where, count in counted
+        ]
+
+    def _views_of(self, operation: dict[str, Any], decode: Callable[[str], str]) -> list[View]:
+        pattern, plain = parse_pattern(decode(operation["path"])), self._known.shards.without
+
+        def matches(name: str) -> bool:
+            return pattern.matches(plain(decode(name)))
+
+        views = [View(feed, matches) for feed in self._feeds]
+        for view in views:
+            view.feed.views.append(view)
+        self._views.append((f"{operation['where']}: {operation['op']}", views))
+        return views
 
     def _weigh(self) -> None:
         cumulative = list(accumulate(weight for _, weight, _ in self._entries))
@@ -320,7 +398,7 @@ class Mix:
             for entry, _, where in self._entries:
                 # Another thread may have been faster.
                 if entry.draw == draw:
-                    self.notes.append(f"{where}: delete ran out of objects before the time was up")
+                    self._notes.append(f"{where}: delete ran out of objects before the time was up")
             self._entries = [item for item in self._entries if item[0].draw != draw]
             self._weigh()
 

@@ -168,6 +168,7 @@ class Worker:
             base=int.from_bytes(os.urandom(8), "little"),
             known=known,
             together=stage["together"],
+            decode=self.engine.decode if stage["feeds"] else None,
         )
         self._created.extend(mix.created)
         return mix

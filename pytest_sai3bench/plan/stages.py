@@ -20,6 +20,7 @@ from pytest_sai3bench.plan.work import (
     SizePlan,
     StagePlan,
 )
+from pytest_sai3bench.suite.feeding_rules import feeds_readers
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
@@ -101,6 +102,7 @@ class Stages:
                 rate=self._plan_rate(),
                 lanes=bounds.lanes,
                 together=bounds.together,
+                feeds=feeds_readers(self._loaded.suite),
             )
         )
         if preparation.cleanup:

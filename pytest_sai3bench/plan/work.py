@@ -191,7 +191,7 @@ class StagePlan:
     ``create`` those that do not (all of them when it does not look). ``delay_s`` is a rest after prepare, ``fsync`` and
     ``atomic`` say how it makes files, ``multipart`` how it writes large objects. ``lanes`` are those of this stage, 0 for
     those of the worker. Of the operations that are not ``apart`` at most so many ``together`` are under way, 0 when only
-    the lanes bound them.
+    the lanes bound them. Where it ``feeds``, reads choose among the objects of puts that have succeeded, too.
     """
 
     kind: StageKind
@@ -209,6 +209,7 @@ class StagePlan:
     multipart: MultipartPlan | None = None
     lanes: int = 0
     together: int = 0
+    feeds: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -228,4 +229,5 @@ class StagePlan:
             "multipart": self.multipart.to_wire() if self.multipart else None,
             "lanes": self.lanes,
             "together": self.together,
+            "feeds": self.feeds,
         }

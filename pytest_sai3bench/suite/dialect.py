@@ -64,7 +64,6 @@ _KEYS = {
     "cleanup": _never(),
     "data_size": _never(),
     "distributed_env": _needless("agents get the keys of S3 from this host, and variables by their 'env'"),
-    "dynamic_put_pool": _later(False),
     "enable_metadata_cache": _needless(_NO_CACHE),
     "force_overwrite": _never(),
     "objects": _never(),

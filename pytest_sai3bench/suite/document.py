@@ -143,6 +143,14 @@ class Suite(Section):
             "Without it each lane begins its next operation when the last one has ended."
         ),
     )
+    dynamic_put_pool: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Gets and stats choose among the objects that puts of the run have written, too, as far as their patterns "
+            "match; each worker process among its own. In sai3-bench patterns with `*` match none of these."
+        ),
+    )
     multi_endpoint: MultiEndpoint | None = Field(
         default=None,
         description=(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.suite.endpoint_rules import ENDPOINT_KEYS, ENDPOINT_RULES
+from pytest_sai3bench.suite.feeding_rules import new_objects_find_readers
 from pytest_sai3bench.suite.large_rules import (
     large_objects_are_on_s3,
     range_engine_is_enabled,
@@ -169,6 +170,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("duration",), _duration_is_meant),
     *ENDPOINT_RULES,
     (("workload",), _sizes_are_given_once),
+    (("workload", "namespace", "verify"), new_objects_find_readers),
     (("prepare",), _prepared_sizes_are_given_once),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),
     (("embedded_server",), _embedded_addresses_exist),
