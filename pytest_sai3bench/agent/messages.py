@@ -8,13 +8,13 @@ Conversation::
 
     controller                         agent
     hello                          →
-                                   ←   hello        versions, host
+                                   ←   hello        versions, host, its free memory
     ping ×k                        →
                                    ←   pong         clock samples
     plan (with secrets)            →
                                    ←   preflight    one check per endpoint
     stage                          →
-                                   ←   ready        patterns resolved, objects listed
+                                   ←   ready        patterns resolved, objects listed; ``room`` where prepare writes
     start                          →                an instant on the agent's clock (``at_ns``)
                                    ←   tick ×n      deltas, once a second or more often
                                    ←   settled ×n   intervals of which all has been told
@@ -120,6 +120,20 @@ class CheckWire(TypedDict):
     endpoint: int
     kind: str
     detail: str
+
+
+class RoomWire(TypedDict):
+    """A file system that prepare writes to, with one of the endpoints on it.
+
+    ``free`` bytes are left for the agent's user, ``writes`` are those that this worker is going to need at least.
+    ``distant`` says that it is a network file system, whose ``name`` is the same on all hosts.
+    """
+
+    endpoint: int
+    name: str
+    distant: bool
+    free: int
+    writes: int
 
 
 class TickWire(TypedDict):

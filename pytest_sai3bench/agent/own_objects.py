@@ -34,6 +34,12 @@ class Absent:
     def __iter__(self) -> Iterator[int]:
         return (number for number in map(self.at, range(len(self._share))) if number >= 0)
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        present = 0 if self._present is None else bin(int.from_bytes(self._present, "little")).count("1")
+        return len(self._share) - present
+
     def find(self, number: int) -> None:
         """Take out an object that exists; one of another share is none of ours."""
         if number not in self._share:

@@ -19,6 +19,7 @@ from .link import Alone
 from .op_log import OpLog
 from .recorder import Totals
 from .resolution import StageFailed
+from .room import available_memory
 from .sigv4 import Credentials
 from .stages import Prepared, Worker
 from .tls import TlsSettings
@@ -133,7 +134,8 @@ class _Conversation:
                 }
             )
         else:
-            self._link.send({"type": "ready", "stage": index})
+            room = self._prepared.room
+            self._link.send({"type": "ready", "stage": index, **({"room": room} if room else {})})
 
     def _breathe(self) -> None:
         while (message := self._link.receive(0)) is not None:
@@ -229,6 +231,7 @@ def _hello() -> dict[str, Any]:
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "cores": os.cpu_count() or 1,
+        "memory": available_memory(),
         "pid": os.getpid(),
         "executable": sys.executable,
         "now_ns": monotonic_ns(),

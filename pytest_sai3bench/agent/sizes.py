@@ -19,6 +19,11 @@ def make_sampler(size: dict[str, Any], rng: Random) -> Callable[[], int]:
     return _lognormal(float(size["mean"]), float(size["std_dev"]), low, high, rng)
 
 
+def mean_size(size: dict[str, Any]) -> float:
+    """Return the mean of a plan's size in bytes, of a log-normal one before it is cut at both ends."""
+    return float(size["mean"]) if size["kind"] == "lognormal" else (int(size["low"]) + int(size["high"])) / 2
+
+
 def size_by_name(size: dict[str, Any], seed: int) -> Callable[[str], int]:
     """Return a function that gives each name its own size: the same in every run and process with this ``seed``."""
     low = int(size["low"])

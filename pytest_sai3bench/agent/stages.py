@@ -25,9 +25,10 @@ from .placement import make_placement
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
 from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
+from .room import rooms_of_folders
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
-from .sizes import size_by_name
+from .sizes import mean_size, size_by_name
 from .sources import Created, Known, Mix, Numbered, how_to_put
 from .watch import Watch
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections import deque
 
     from .engine import Control, Engine
-    from .messages import CheckWire, ResultWire
+    from .messages import CheckWire, ResultWire, RoomWire
     from .op_log import OpLog
     from .recorder import Segment
     from .sigv4 import Credentials
@@ -50,11 +51,12 @@ _ABSENT = frozenset({"missing", "http-404"})
 
 
 class Prepared(NamedTuple):
-    """A stage that is ready to start; ``number`` is its place in the plan."""
+    """A stage that is ready to start; ``number`` is its place in the plan, ``room`` what it needs of file systems."""
 
     number: int
     stage: dict[str, Any]
     source: Mix | Turns | Removals
+    room: list[RoomWire]
 
 
 class Worker:
@@ -93,9 +95,11 @@ class Worker:
         """Get stage ``index`` ready; raises `StageFailed` when it cannot begin."""
         stage = self.plan["stages"][index]
         self._window = _NOT_BEGUN
+        room: list[RoomWire] = []
         try:
             if stage["kind"] == "prepare":
-                source: Mix | Turns | Removals = self._missing(stage, breathe)
+                source: Mix | Turns | Removals
+                source, room = self._missing(stage, breathe)
             elif stage["kind"] == "workload":
                 source = self._mix(stage, breathe)
             else:
@@ -104,11 +108,12 @@ class Worker:
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
         gc.collect()
-        return Prepared(index, stage, source)
+        return Prepared(index, stage, source, room)
 
-    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Turns:
+    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> tuple[Turns, list[RoomWire]]:
         # One list of sets, or one for each endpoint that has copies of its own.
         copies: list[list[Missing]] = []
+        sizes: list[float] = []
         for objects in stage["objects"]:
             numbered = self._numbered(objects)._replace(how=how_to_put(stage))
             share = (objects["share"], objects["shares"])
@@ -118,12 +123,20 @@ class Worker:
             if not stage["create"]:
                 continue
             self._make_folders(objects["folder"], breathe)
-            copies = copies or [[] for _ in found]
-            for sets, (numbers, homes) in zip(copies, found):
-                sets.append(Missing(numbered, numbers, homes))
+            copies, sizes = copies or [[] for _ in found], sizes or [0.0 for _ in found]
+            for place, (absent, homes) in enumerate(found):
+                copies[place].append(Missing(numbered, absent, homes))
+                sizes[place] += absent.count * mean_size(objects["size"])
         self._made.extend(part for sets in copies for part in sets)
         multipart = read_multipart(stage["multipart"])
-        return Turns([Chain(sets, multipart) for sets in copies])
+        return Turns([Chain(sets, multipart) for sets in copies]), self._room(sizes) if stage["look"] else []
+
+    def _room(self, sizes: list[float]) -> list[RoomWire]:
+        """Return what is written where; ``sizes`` are those of each endpoint's copies, or one that all of them share."""
+        roots = [str(endpoint["root"]) for endpoint in self.plan["endpoints"]]
+        if len(sizes) < len(roots):
+            sizes = [sum(sizes) / len(roots)] * len(roots)
+        return rooms_of_folders(roots, [int(size) for size in sizes]) if roots[0] and any(sizes) else []
 
     def _numbered(self, objects: dict[str, Any]) -> Numbered:
         return Numbered(

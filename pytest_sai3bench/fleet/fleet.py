@@ -13,6 +13,7 @@ from pytest_sai3bench.errors import (
     StageError,
     ThresholdAbortError,
 )
+from pytest_sai3bench.fleet.capacity import find_lack_of_memory, find_lack_of_room
 from pytest_sai3bench.fleet.causes import describe_check
 from pytest_sai3bench.fleet.clocks import ClockOffset, ClockSample, estimate_offset, lead_ns
 from pytest_sai3bench.fleet.members import Member, Members
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_sai3bench.plan.model import HostPlan, RunPlan
 
 _HELLO_S = 30.0
+# Each imports the agent first, on a host whose cores are busy with all the others.
+_HELLO_EACH_S = 0.5
 # An agent checks its endpoints one by one and waits at most 40 s for each.
 _CHECK_S = 45.0
 _READY_S = 3600.0
@@ -100,6 +103,8 @@ class Fleet:
             members.ask(member, {"type": "stage", "stage": number}, "ready")
         members.wait(_READY_S, "did not get ready", ends=lambda member: member.loss)
         self._raise_for_trouble()
+        if lack := list(find_lack_of_room(members)):
+            raise StageError("\n".join(lack))
         if monotonic_ns() - self._compared_ns > _CLOCK_S * 1e9:
             self._compare_clocks()
         self._started = True
@@ -150,7 +155,7 @@ class Fleet:
     def _greet(self) -> None:
         for member in self._members:
             self._members.ask(member, {"type": "hello"}, "hello")
-        self._members.wait(_HELLO_S, "did not answer")
+        self._members.wait(_HELLO_S + _HELLO_EACH_S * len(self._members), "did not answer")
         if self._members.troubles:
             raise AgentStartError("\n".join(self._members.troubles))
         for member in self._members:
@@ -160,6 +165,8 @@ class Fleet:
                     f"{member.plan.agent} speaks protocol {member.hello['protocol']}, this version {PROTOCOL}",
                     remedy="Install pytest-sai3bench anew.",
                 )
+        if lack := list(find_lack_of_memory(self._members)):
+            raise PreflightError("\n".join(lack))
 
     def _compare_clocks(self) -> None:
         """Measure the clock of every host; its processes share it."""

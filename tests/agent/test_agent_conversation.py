@@ -68,7 +68,7 @@ class Controller:
     def start(self, stage: int, at_ns: int = 0) -> None:
         """Lead the agent into a stage."""
         self.send("stage", stage=stage)
-        assert self.expect("ready") == {"type": "ready", "stage": stage}
+        assert self.expect("ready")["stage"] == stage
         self.send("start", at_ns=at_ns or monotonic_ns())
 
     def assert_over(self) -> None:
@@ -123,6 +123,7 @@ def test_a_whole_conversation(talk: Callable[..., Controller], tmp_path: Path) -
     controller.send("hello")
     hello = controller.expect("hello")
     assert before <= hello.pop("now_ns") <= monotonic_ns()
+    assert hello.pop("memory") > 0
     assert hello == {
         "type": "hello",
         "protocol": PROTOCOL,
