@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.fleet.intervals import Intervals
+from pytest_sai3bench.results.batches import Batches
 from pytest_sai3bench.results.windows import cut
 from pytest_sai3bench.thresholds.watching import Seen, Watched
 
@@ -19,13 +20,17 @@ if TYPE_CHECKING:
 
 
 class Watching(Intervals):
-    """Shows every interval of the workload to those of the ``rules`` that have a window or may end the run."""
+    """Shows every interval of the workload to those of the ``rules`` that have a window or may end the run.
+
+    It keeps the ``batches`` of the workload as well.
+    """
 
     def __init__(self, plan: RunPlan, rules: Iterable[Compiled]) -> None:
         super().__init__(plan, self._show)
         self._plan = plan
         self._rules = [one for one in rules if one.rule.window or one.rule.abort_after]
         self._watched: dict[str, Watched] = {}
+        self.batches = Batches()
         self._stage = plan.workers[0].stages[0]
         self._agents = tuple(dict.fromkeys(worker.agent for worker in plan.workers))
         self._uris = tuple(endpoint.uri for endpoint in plan.endpoints)
@@ -36,6 +41,7 @@ class Watching(Intervals):
         self._stage = self._plan.workers[0].stages[stage]
         if self._stage.kind == "workload":
             interval_s = self._plan.workers[0].interval_s
+            self.batches = Batches()
             self._watched = {one.id: Watched(one, interval_s) for one in self._rules}
 
     def ended(self, phase: PhaseResult) -> None:
@@ -67,5 +73,6 @@ class Watching(Intervals):
             agents=self._agents,
         )
         if piece is not None:
+            self.batches.add(piece)
             for watched in self._watched.values():
                 watched.add(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,14 @@ def _hosts(text: str) -> tuple[str, ...]:
                 f"{host!r} is not the address of a host: expected host,user@host,…"
             )
     return hosts
+
+
+def _baseline_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", text) or text == "latest":
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a name of a baseline: expected letters, digits and _.-, but not latest"
+        )
+    return text
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -81,6 +90,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE",
         type=Path,
         help="Write the verdicts of all runs to this file, as JSON.",
+    )
+    group.addoption(
+        "--sai3-save-baseline",
+        metavar="NAME",
+        type=_baseline_name,
+        help="Save every run that completes as a baseline of this name.",
+    )
+    group.addoption(
+        "--sai3-baseline",
+        metavar="NAME|PATH|latest",
+        help="Baseline with which rules 'of baseline' compare: a name, a file or folder, or the one saved last.",
+    )
+    group.addoption(
+        "--sai3-baseline-create-missing",
+        action="store_true",
+        help="Make a baseline of a run for which it is missing, and skip the rules on it.",
     )
     parser.addini(
         "sai3bench_files", "Names of suite files (globs).", type="args", default=list(_DEFAULT_FILES)

@@ -132,6 +132,8 @@ class ThresholdItem(SuiteItem):
         ]
         if verdict.outcome == "passed":
             return
+        if self.run.creates_baseline_of(self.rule):
+            raise _skipped(f"{verdict.reason}; it has been made of this run")
         choice = self.config.getini("sai3bench_inconclusive") if verdict.outcome == "inconclusive" else "fail"
         if choice == "skip":
             raise _skipped(verdict.reason)

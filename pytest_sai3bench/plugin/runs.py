@@ -20,6 +20,7 @@ from pytest_sai3bench.fleet.processes import HostPool
 from pytest_sai3bench.plan.certificates import read_tls
 from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.plan.cores import known_cores
+from pytest_sai3bench.plugin.baselines import Baselines
 from pytest_sai3bench.plugin.benchmark_bridge import Rounds, is_recorded
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
@@ -66,7 +67,8 @@ class Runs:
         run.owner = owner
         self._performed.append(run)
         with run.accounted():
-            plan = resolve_names(self._targets.bind(self._with_all_processes(run)))
+            planned = self._with_all_processes(run)
+            plan = resolve_names(self._targets.bind(planned))
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
             tls = _read_tls(plan)
@@ -86,6 +88,7 @@ class Runs:
                 observers=observers,
                 takers=takers,
                 pool=self._hosts,
+                baselines=Baselines(self._config, run.nodeid, planned),
             )
 
     def show(self, terminal: pytest.TerminalReporter) -> None:

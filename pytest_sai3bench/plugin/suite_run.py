@@ -16,7 +16,9 @@ from pytest_sai3bench.reports.op_log import OpLogFiles
 from pytest_sai3bench.reports.perf_log import PerfLog
 from pytest_sai3bench.reports.run_folder import write_inputs, write_run
 from pytest_sai3bench.results.model import RunResult
+from pytest_sai3bench.thresholds.baselines import compare_with
 from pytest_sai3bench.thresholds.evaluation import evaluate
+from pytest_sai3bench.thresholds.rules import OfBaseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +29,10 @@ if TYPE_CHECKING:
     from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.plan.work import StageKind
+    from pytest_sai3bench.plugin.baselines import Baselines
     from pytest_sai3bench.plugin.console import Console
     from pytest_sai3bench.results.timeline import Interval
+    from pytest_sai3bench.thresholds.baselines import Comparison
     from pytest_sai3bench.thresholds.collection import Compiled
     from pytest_sai3bench.thresholds.reading import PlannedSuite
     from pytest_sai3bench.thresholds.verdicts import Verdict
@@ -58,6 +62,7 @@ class SuiteRun:
         self._metadata: Mapping[str, Any] = {}
         self._run: Run | None = None
         self._watching: Watching | None = None
+        self._baselines: Baselines | None = None
         self._error: BaseException | None = None
         self._worked = False
 
@@ -90,12 +95,15 @@ class SuiteRun:
         observers: Sequence[Observer] = (),
         takers: Sequence[Take] = (),
         pool: HostPool | None = None,
+        baselines: Baselines | None = None,
     ) -> None:
         """Start the agents and prepare; ``plan`` is bound to real addresses, ``folder`` takes the results.
 
         ``tls``, ``observers`` and ``pool`` are those of `Run`; ``takers`` get each interval, see `Intervals`.
+        ``baselines`` are those of this run.
         """
         self.plan = plan
+        self._baselines = baselines
         self.folder = folder
         self._metadata = metadata
         write_inputs(folder, plan=plan, config_text=self.loaded.text, metadata=metadata)
@@ -105,7 +113,7 @@ class SuiteRun:
             takers = [*takers, log.add]
         if takers:
             observers = [*observers, Intervals(plan, lambda *interval: _hand_out(takers, interval))]
-        if any(one.rule.window or one.rule.abort_after for one in self.rules):
+        if self._is_watched:
             self._watching = Watching(plan, self.rules)
             observers = [*observers, self._watching]
         if any(worker.op_log_bytes for worker in plan.workers):
@@ -134,6 +142,8 @@ class SuiteRun:
             self._rest()
             # Before cleanup, which may take long, and whose failures say nothing about the workload.
             self._write()
+            if self._baselines and self._watching:
+                self._baselines.save(self.result(), (self._watching.batches.windows,))
 
     def end(self, item: pytest.Item | None) -> None:
         """Clean up, end the agents and write the results, if ``item`` owns the run; may be called again."""
@@ -151,8 +161,35 @@ class SuiteRun:
         """Return the verdict on one of the suite's rules."""
         if rule.id not in self.verdicts:
             seen = self._watching.seen(rule) if self._watching else None
-            self.verdicts[rule.id] = evaluate(rule, self.result(), seen)
+            self.verdicts[rule.id] = evaluate(rule, self.result(), seen, self._beside(rule))
         return self.verdicts[rule.id]
+
+    def creates_baseline_of(self, rule: Compiled) -> bool:
+        """Tell whether the baseline of a rule was missing and has been made of this run."""
+        comparison = rule.rule.comparison
+        return (
+            isinstance(comparison, OfBaseline)
+            and self._baselines is not None
+            and comparison.name in self._baselines.created
+        )
+
+    @property
+    def _is_watched(self) -> bool:
+        """Whether more has to be known of the run than its totals."""
+        rules = [one.rule for one in self.rules]
+        return (self._baselines is not None and self._baselines.wants_batches) or any(
+            rule.window or rule.abort_after or isinstance(rule.comparison, OfBaseline) for rule in rules
+        )
+
+    def _beside(self, rule: Compiled) -> Comparison | None:
+        """Return how the run compares with the baseline of a rule, None for a rule without one."""
+        comparison = rule.rule.comparison
+        if not isinstance(comparison, OfBaseline) or self._baselines is None or self._watching is None:
+            return None
+        rounds = (self._watching.batches.windows,)
+        result = self.result()
+        baseline = self._baselines.find(comparison.name)
+        return compare_with(rule.rule, rounds, baseline, self._baselines.fingerprint(result))
 
     def require_begun(self) -> None:
         """Raise why the run did not get to its workload, if so."""

@@ -106,8 +106,8 @@ def _phase_to_json(phase: PhaseResult) -> Document:
             | {"contacts": [contact.to_json() for contact in report.contacts]}
             for report in phase.agents
         ],
-        "series": _series_to_json(phase.series),
-        "warmup": _series_to_json(phase.warmup),
+        "series": series_to_json(phase.series),
+        "warmup": series_to_json(phase.warmup),
         "errors": [asdict(error) for error in phase.errors],
         "outages": [asdict(outage) for outage in phase.outages],
         "ticked": asdict(phase.ticked) | {"differing": list(phase.ticked.differing)},
@@ -126,15 +126,16 @@ def _phase_from_json(document: Document) -> PhaseResult:
             )
             for report in document["agents"]
         ),
-        series=_series_from_json(document["series"]),
-        warmup=_series_from_json(document["warmup"]),
+        series=series_from_json(document["series"]),
+        warmup=series_from_json(document["warmup"]),
         errors=tuple(ErrorSample(**error) for error in document["errors"]),
         outages=tuple(Outage(**outage) for outage in document.get("outages", ())),
         ticked=TickSum(**document["ticked"] | {"differing": tuple(document["ticked"]["differing"])}),
     )
 
 
-def _series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
+def series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
+    """Return tallies by key as builtins."""
     return [
         {
             **asdict(key),
@@ -151,7 +152,8 @@ def _series_to_json(series: Mapping[SeriesKey, Tally]) -> list[Document]:
     ]
 
 
-def _series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
+def series_from_json(documents: Iterable[Document]) -> dict[SeriesKey, Tally]:
+    """Return what `series_to_json` made builtins of."""
     return {
         SeriesKey(one["agent"], one["endpoint"], one["op"], one["bucket"], one.get("role", "")): Tally(
             one["ops"],

@@ -172,10 +172,6 @@ def check(
 
 def _check_times(rule: Rule, times: Times | None) -> None:
     """Raise `RuleError` for a window that does not fit into the workload, or that its intervals do not fit into."""
-    if isinstance(rule.comparison, OfBaseline):
-        raise RuleError(
-            rule.source.text, rule.source.scope_column, "'baseline' is not supported by this version"
-        )
     source = rule.source
     if rule.window and rule.window.kind == "steady":
         raise RuleError(source.text, source.window_column, "'@steady' is not supported by this version")
@@ -200,6 +196,9 @@ def rule_id(rule: Rule) -> str:
     if rule.window:
         length = f"={rule.window.length}".replace(" ", "") if rule.window.length else ""
         name += f"[{rule.window.kind}{_plain(length)}]"
+    if isinstance(rule.comparison, OfBaseline):
+        chosen = f"={rule.comparison.name}" if rule.comparison.name else ""
+        name += f"[baseline{chosen}]"
     return name
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.results.checks import find_saturation
 from pytest_sai3bench.results.windows import Window
+from pytest_sai3bench.thresholds.baselines import is_significant
 from pytest_sai3bench.thresholds.measurement import break_down, measure, measure_peers, median_of
-from pytest_sai3bench.thresholds.rules import Limit, OfMedian
+from pytest_sai3bench.thresholds.rules import Limit, OfBaseline, OfMedian
+from pytest_sai3bench.thresholds.statistics import CONFIDENCE
 from pytest_sai3bench.thresholds.verdicts import Row, Verdict
 from pytest_sai3bench.thresholds.vocabulary import AGENTS, ENDPOINTS, ERROR_METRICS
 from pytest_sai3bench.thresholds.wording import (
@@ -23,17 +25,32 @@ from pytest_sai3bench.units import Quantity, format_count, format_quantity
 
 if TYPE_CHECKING:
     from pytest_sai3bench.results.model import PhaseResult, RunResult
+    from pytest_sai3bench.thresholds.baselines import Comparison
     from pytest_sai3bench.thresholds.collection import Compiled
     from pytest_sai3bench.thresholds.measurement import Measurement
     from pytest_sai3bench.thresholds.rules import Rule
     from pytest_sai3bench.thresholds.watching import Seen
 
 
+def _compare(comparison: OfBaseline, text: str, rule: Rule, beside: Comparison | None) -> _Found:
+    if beside is None or beside.ratio is None or beside.usual is None:
+        return _Found(None, text, beside.problem if beside else f"there is no {comparison.reference}")
+    ratio = beside.ratio
+    share = Fraction(ratio.value)
+    interval = f"{ratio.low:.1%} to {ratio.high:.1%} with {CONFIDENCE:.0%} confidence"
+    shown = f"{text}, {show(share, 'percent', comparison)} of {comparison.reference} ({_show_alone(rule, beside.usual)})"
+    return _Found(share, shown, interval=interval, may_be_chance=not is_significant(comparison, ratio))
+
+
 _ENDS = {"failed": "failed", "interrupted": "was interrupted", "aborted": "was ended by another rule"}
 
 
-def evaluate(compiled: Compiled, result: RunResult, seen: Seen | None = None) -> Verdict:
-    """Return the verdict on ``compiled`` from the workload of ``result``; ``seen`` is what a `Watched` of the rule saw.
+def evaluate(
+    compiled: Compiled, result: RunResult, seen: Seen | None = None, beside: Comparison | None = None
+) -> Verdict:
+    """Return the verdict on ``compiled`` from the workload of ``result``.
+
+    ``seen`` is what a `Watched` of the rule saw, ``beside`` how the run compares with the baseline of the rule.
 
     Values are compared exactly, before anything is rounded for display. The verdict is inconclusive when the run or
     the samples cannot carry a judgement, whatever the value.
@@ -46,7 +63,7 @@ def evaluate(compiled: Compiled, result: RunResult, seen: Seen | None = None) ->
     if phase is None:
         return _inconclusive(compiled, obstacle or "the run has no workload phase")
     if rule.window is None:
-        return judge(compiled, phase, obstacle)
+        return judge(compiled, phase, obstacle, beside=beside)
     worst = seen.worst if seen else None
     if seen is None or (worst is None and seen.short is None):
         return _inconclusive(
@@ -65,10 +82,11 @@ def judge(
     *,
     whole: PhaseResult | None = None,
     of: int = 0,
+    beside: Comparison | None = None,
 ) -> Verdict:
     """Return the verdict from ``phase``, unless there is an ``obstacle``.
 
-    It may be a window of the ``whole``, and the worst ``of`` so many.
+    It may be a window of the ``whole``, and the worst ``of`` so many, or stand ``beside`` a baseline.
     """
     rule = compiled.rule
     assert phase is not None
@@ -79,7 +97,7 @@ def judge(
         when = f" from {window}" if window else ""
         cause = f"{rule.subject} was not measured: nothing {missing}{when}"
         return replace(_inconclusive(compiled, obstacle or cause), window=window)
-    found = _put_in_words(rule, phase, measurement.value)
+    found = _put_in_words(rule, phase, measurement.value, beside)
     verdict = replace(
         _inconclusive(compiled, ""),
         measured=float(measurement.value),
@@ -93,10 +111,13 @@ def judge(
         return replace(verdict, reason=obstacle or found.obstacle)
     if rule.comparison.holds(found.value):
         return replace(verdict, outcome="passed")
+    if found.may_be_chance:
+        cause = f"{rule.subject} was {found.text}, which may be chance: {found.interval}"
+        return replace(verdict, reason=f"{cause}; the limit is {rule.comparison}")
     return replace(
         verdict,
         outcome="failed",
-        reason=_describe_failure(rule, verdict, measurement, of) + _only_at(rule, phase),
+        reason=_describe_failure(rule, verdict, measurement, of, found.interval) + _only_at(rule, phase),
         rows=_rows(rule, phase, too_high=_is_too_high(rule, found.value)),
     )
 
@@ -116,14 +137,21 @@ def _inconclusive(compiled: Compiled, reason: str) -> Verdict:
 
 @dataclass(frozen=True)
 class _Found:
-    """What is compared with the bounds, None if there is an obstacle; and the whole of it in words."""
+    """What is compared with the bounds, None if there is an obstacle; and the whole of it in words.
+
+    ``interval`` is that of a comparison with a baseline; ``may_be_chance`` when it holds the limit's own ratio.
+    """
 
     value: Fraction | None
     text: str
     obstacle: str = ""
+    interval: str = ""
+    may_be_chance: bool = False
 
 
-def _put_in_words(rule: Rule, phase: PhaseResult, value: Fraction) -> _Found:
+def _put_in_words(rule: Rule, phase: PhaseResult, value: Fraction, beside: Comparison | None) -> _Found:
+    if isinstance(rule.comparison, OfBaseline):
+        return _compare(rule.comparison, _show_alone(rule, value), rule, beside)
     if not isinstance(rule.comparison, OfMedian):
         return _Found(value, show(value, rule.metric.kind, rule.comparison))
     text = _show_alone(rule, value)
@@ -168,9 +196,13 @@ def _find_shortage(rule: Rule, measurement: Measurement, window: str) -> str:
     return f"{rule.subject} needs {format_count(needed)} samples, there are {found}{when}"
 
 
-def _describe_failure(rule: Rule, verdict: Verdict, measurement: Measurement, windows: int) -> str:
+def _describe_failure(
+    rule: Rule, verdict: Verdict, measurement: Measurement, windows: int, interval: str
+) -> str:
     facts = [] if verdict.margin is None else [describe_margin(verdict.margin)]
     facts.append(describe_samples(measurement))
+    if interval:
+        facts.append(interval)
     if windows > 1:
         facts.append(f"the worst of {windows} windows")
     value = f"{verdict.measured_text} from {verdict.window}" if verdict.window else verdict.measured_text
@@ -183,6 +215,7 @@ def _only_at(rule: Rule, phase: PhaseResult) -> str:
     if (
         rule.part
         or rule.scope in (ENDPOINTS, AGENTS)
+        or isinstance(rule.comparison, OfBaseline)
         or not (metric.is_latency or metric.name in ERROR_METRICS)
     ):
         return ""
@@ -229,7 +262,7 @@ def _show_row(rule: Rule, measurement: Measurement) -> str:
         return "nothing"
     if rule.metric.home == "endpoints":
         return describe_samples(measurement)
-    if isinstance(rule.comparison, OfMedian):
+    if isinstance(rule.comparison, (OfMedian, OfBaseline)):
         return _show_alone(rule, measurement.value)
     return show(measurement.value, rule.metric.kind, rule.comparison)
 

@@ -244,7 +244,7 @@ class _Parser(Amounts):
             return OfMedian(share)
         if not self.take_word("baseline"):
             return None
-        if not metric.has_median:
+        if not metric.has_baseline:
             raise self.error(f"{metric.name} is not compared with a baseline: write a fixed limit", column)
         if not self.rest.startswith("("):
             return OfBaseline(share)

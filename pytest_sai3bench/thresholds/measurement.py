@@ -37,8 +37,7 @@ def measure(rule: Rule, phase: PhaseResult) -> Measurement:
     if rule.scope == AGENTS:
         only = rule.part.name if rule.part else None
         return _measure_agents(rule.metric, [one for one in phase.agents if only in (None, one.agent)])
-    endpoint = rule.part.name if rule.part and rule.part.kind == "endpoint" else None
-    return _measure_tally(rule, phase, _tally(rule, phase, endpoint))
+    return _measure_tally(rule, phase, tally_of(rule, phase))
 
 
 def break_down(rule: Rule, phase: PhaseResult) -> list[tuple[str, Measurement]]:
@@ -78,6 +77,16 @@ def compared(rule: Rule, phase: PhaseResult, value: Fraction) -> Fraction | None
     return value / usual if usual else None
 
 
+def tally_of(rule: Rule, phase: PhaseResult) -> Tally:
+    """Return what ``phase`` adds up for a rule on operations."""
+    return _tally(rule, phase, rule.part.name if rule.part and rule.part.kind == "endpoint" else None)
+
+
+def latency_of(metric: Metric, tally: Tally) -> Latency:
+    """Return the distribution of which a latency is read."""
+    return {"service": tally.latency, RESPONSE: tally.response, TTFB: tally.ttfb}[metric.basis]
+
+
 def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
     agent = rule.part.name if rule.part and rule.part.kind == "agent" else None
     return phase.tally(ops=OPERATIONS_OF[rule.scope], endpoint=endpoint, agent=agent)
@@ -86,7 +95,7 @@ def _tally(rule: Rule, phase: PhaseResult, endpoint: str | None) -> Tally:
 def _measure_tally(rule: Rule, phase: PhaseResult, tally: Tally) -> Measurement:
     metric = rule.metric
     if metric.is_latency:
-        latency = {"service": tally.latency, RESPONSE: tally.response, TTFB: tally.ttfb}[metric.basis]
+        latency = latency_of(metric, tally)
         return Measurement(_latency(metric, latency), latency.count, "sample")
     if metric.name == "achieved_rate":
         return _measure_rate(phase, tally, only=rule.part.name if rule.part else None)

@@ -86,6 +86,11 @@ class Metric:
         return self.home == "operations" and self.name not in (*ERROR_METRICS, "achieved_rate")
 
     @property
+    def has_baseline(self) -> bool:
+        """Whether two runs can be compared by it: the maximum is one operation's, and says nothing of all others."""
+        return self.has_median and not self.name.endswith("max")
+
+    @property
     def has_windows(self) -> bool:
         """Whether it is known of a part of the measured time: agents tell about themselves at the end."""
         return self.home != "agents" and self.name != "achieved_rate"

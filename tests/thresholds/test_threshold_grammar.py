@@ -184,7 +184,7 @@ def rules(draw: st.DrawFn) -> Rule:
     part = draw(st.none() | st.builds(Part, kinds, name))
     if metric.has_median and part and part.name is None and draw(st.booleans()):
         comparison = OfMedian(draw(shares()))
-    elif metric.has_median and draw(st.booleans()):
+    elif metric.has_baseline and draw(st.booleans()):
         comparison = OfBaseline(draw(shares()), draw(NAMES_OF_BASELINES))
         window = abort_after = None
     return Rule(draw(st.sampled_from(scopes)), metric, comparison, part, window, abort_after)
