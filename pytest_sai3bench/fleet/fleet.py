@@ -71,8 +71,13 @@ class Fleet:
 
     @property
     def is_whole(self) -> bool:
-        """True from `open` to `close` as long as no worker is lost."""
-        return self.is_open and not any(member.loss for member in self._members)
+        """True from `open` to `close` as long as no worker is lost without which the run cannot go on."""
+        return self.is_open and not any(member.loss and not member.bears_loss for member in self._members)
+
+    @property
+    def borne_losses(self) -> tuple[str, ...]:
+        """Why workers are lost without which the run goes on."""
+        return tuple(member.loss for member in self._members if member.loss and member.bears_loss)
 
     def open(self) -> None:
         """Start and greet the workers, and let them check their endpoints; raises `RunError`."""
@@ -93,15 +98,18 @@ class Fleet:
     def run_stage(self, number: int, limit_s: float, *, renewed_by_ticks: bool) -> None:
         """Run one stage on all workers, from getting ready to the rest after it; `outcomes` tells what they measured.
 
-        ``limit_s`` bounds the time from the start to the end, or between two ticks. Trouble of one worker stops all.
+        ``limit_s`` bounds the time from the start to the end, or between two ticks. Trouble of one worker stops all; its
+        loss may be borne, but not in prepare: what it was to make would be missed.
         Raises `StageError`, `AgentLostError` when a worker is lost, or `ThresholdAbortError` when an observer objects.
         """
         members = self._members
+        kind = self._plan.workers[0].stages[number].kind
+        bears_loss = self._plan.lost_agent == "continue" and kind != "prepare"
         self._started, self._number = False, number
         for member in members:
-            member.begin(number)
+            member.begin(number, bears_loss=bears_loss)
             members.ask(member, {"type": "stage", "stage": number}, "ready")
-        members.wait(_READY_S, "did not get ready", ends=lambda member: member.loss)
+        members.wait(_READY_S, "did not get ready", ends=lambda member: member.loss and not member.bears_loss)
         self._raise_for_trouble()
         if lack := list(find_lack_of_room(members)):
             raise StageError("\n".join(lack))
@@ -121,6 +129,9 @@ class Fleet:
             members.ask(member, start, "rested")
         for observer in self._observers:
             observer.began(number, start_ns)
+            for member in members:
+                if member.loss:
+                    observer.settled(member.plan, None)
         members.wait(
             limit_s,
             "did not finish",
@@ -173,12 +184,12 @@ class Fleet:
         clocks: dict[HostPlan, ClockOffset] = {}
         for member in self._members:
             host = member.plan.host
-            if host not in clocks:
-                clocks[host] = self._compare_clock(member)
-            member.clock = clocks[host]
+            if host not in clocks and (clock := self._compare_clock(member)):
+                clocks[host] = clock
+            member.clock = clocks.get(host, member.clock)
         self._compared_ns = monotonic_ns()
 
-    def _compare_clock(self, member: Member) -> ClockOffset:
+    def _compare_clock(self, member: Member) -> ClockOffset | None:
         samples: list[ClockSample] = []
         for number in range(_PINGS):
             sent_ns = monotonic_ns()
@@ -186,6 +197,8 @@ class Fleet:
             self._members.wait(_HELLO_S, "did not answer")
             received_ns = monotonic_ns()
             self._raise_for_trouble()
+            if member.loss:
+                return None
             samples.append(ClockSample(sent_ns, member.answer["now_ns"], received_ns))
         return estimate_offset(samples)
 
@@ -229,6 +242,6 @@ def _outcome(member: Member, stage: int, epoch_ns: int) -> WorkerOutcome:
         endpoints=tuple(endpoint.uri for endpoint in member.plan.endpoints),
         result=member.result,
         ticks=member.ticks,
-        lost_reason="" if member.result else member.trouble or "no result",
+        lost_reason="" if member.result else member.loss or member.trouble or "no result",
         epoch_ns=epoch_ns,
     )

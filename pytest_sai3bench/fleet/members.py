@@ -47,7 +47,8 @@ class Member:
     """One worker, and what is known of it.
 
     ``owes`` is the type of the answer it still has to give. ``failure`` is what it answered instead; ``loss`` says why
-    it takes no part in the run any more, and ``has_ended`` that its process, or the way there, is gone. ``ticks`` and
+    it takes no part in the run any more, which is no trouble where the stage ``bears_loss``, and ``has_ended`` that its
+    process, or the way there, is gone. ``ticks`` and
     ``result`` belong to the stage ``stage``, whose load begins at ``start_s`` of this host's monotonic clock, None before
     that is ordered. It was ``heard_s`` that something came from it.
     """
@@ -60,6 +61,7 @@ class Member:
     answer: Message = field(default_factory=dict)
     failure: Message | None = None
     loss: str = ""
+    bears_loss: bool = False
     has_ended: bool = False
     heard_s: float = field(init=False)
     silent_s: float = 0.0
@@ -76,7 +78,7 @@ class Member:
     def trouble(self) -> str:
         """What keeps this worker from going on, in words; empty when it is well."""
         if self.loss:
-            return self.loss
+            return "" if self.bears_loss else self.loss
         if self.failure is not None and self.failure["kind"] != "aborted":
             return describe_failure(self.plan.agent, self.failure)
         if self.result is not None and self.result["outcome"] == "gave-up":
@@ -92,9 +94,10 @@ class Member:
         address = self.plan.address
         return f" on {host} ({process})" if self.plan.host.is_here else f" on {address} ({host}, {process})"
 
-    def begin(self, stage: int) -> None:
+    def begin(self, stage: int, *, bears_loss: bool = False) -> None:
         """Forget the stage before."""
         self.stage = stage
+        self.bears_loss = bears_loss
         self.start_s = None
         endpoints = tuple(endpoint.uri for endpoint in self.plan.endpoints)
         self.ticks = Ticks(Reporter(self.plan.agent, endpoints))
@@ -269,6 +272,10 @@ class Members:
         if not member.loss:
             self._settle(member, None)
             member.loss = f"{member.plan.title}{member.place} {event}"
+            if all(other.loss for other in self):
+                # Nobody is left to go on.
+                for other in self:
+                    other.bears_loss = False
 
 
 def _moment(member: Member, now_s: float) -> str:

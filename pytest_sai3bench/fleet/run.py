@@ -51,6 +51,7 @@ class Run:
         self._fleet = Fleet(plan, credentials, tls, observers, pool)
         self._phases: list[PhaseResult] = []
         self._notes = list(plan.notes)
+        self._borne: dict[str, None] = {}
         self._status: RunStatus = "completed"
         self._reason = ""
 
@@ -69,7 +70,7 @@ class Run:
     def clean_up(self) -> None:
         """Stop what is still going, remove what the run made, and end all agents; may be called again.
 
-        Nothing is removed when an agent is lost. Raises `StageError` or `AgentLostError` when not all could be removed.
+        Nothing is removed when an agent is lost, unless the run goes on without it. Raises `StageError` or `AgentLostError` when not all could be removed.
         Ctrl-C ends all agents at once.
         """
         try:
@@ -79,6 +80,8 @@ class Run:
                     self._run_stage("cleanup")
                 elif self._fleet.is_open and self._number("cleanup") is not None:
                     self._notes.append("an agent was lost: what the run made has not been removed")
+                if self._fleet.borne_losses and self._number("cleanup") is not None:
+                    self._notes.append("an agent was lost: what it made has not been removed")
         except RunError:
             raise
         except BaseException:
@@ -139,6 +142,7 @@ class Run:
                 self._fleet.stop()
             raise
         finally:
+            self._note_losses(kind)
             if outcomes := self._fleet.outcomes():
                 uris = tuple(endpoint.uri for endpoint in self._plan.endpoints)
                 self._phases.append(merge_phase(kind, uris, outcomes))
@@ -146,6 +150,13 @@ class Run:
                     observer.ended(self._phases[-1])
         if kind != "workload":
             self._require_complete(self._phases[-1], strict=kind == "prepare" or stage.mode == "strict")
+
+    def _note_losses(self, phase: str) -> None:
+        """Mark the result with the agents that the run goes on without."""
+        known = len(self._borne)
+        self._borne |= dict.fromkeys(self._fleet.borne_losses)
+        for loss in list(self._borne)[known:]:
+            self._notes.append(f"{phase}: the run went on (distributed.lost_agent: continue) without {loss}")
 
     def _require_complete(self, phase: PhaseResult, *, strict: bool) -> None:
         """Raise `StageError` (or note, if not ``strict``) when objects could not be written or removed.

@@ -130,6 +130,7 @@ def build_plan(
         workers=tuple(workers),
         perf_log=suite.perf_log.enabled,
         asks_cores=None in wanted,
+        lost_agent=suite.distributed.lost_agent if suite.distributed else "fail",
     )
     plan = replace(plan, tls=plan_tls(loaded, plan.endpoints, problems))
     problems += check_hosts(loaded, workers)

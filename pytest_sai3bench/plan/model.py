@@ -273,7 +273,7 @@ class RunPlan:
     """One run of one workload: a plan per worker, and what the whole amounts to.
 
     ``perf_log`` asks for a log of every interval. With ``asks_cores`` it is to be made again when the hosts have said
-    how many cores they have.
+    how many cores they have. ``lost_agent`` says whether it goes on without an agent.
     """
 
     suite: str
@@ -283,6 +283,7 @@ class RunPlan:
     tls: TlsPlan | None = None
     perf_log: bool = True
     asks_cores: bool = False
+    lost_agent: Literal["fail", "continue"] = "fail"
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:

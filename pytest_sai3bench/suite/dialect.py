@@ -99,7 +99,6 @@ _KEYS = {
     "distributed.grpc_keepalive_interval": _needless(_NO_PORT),
     "distributed.grpc_keepalive_timeout": _needless(_NO_PORT),
     "distributed.kv_cache_dir": _needless(_NO_CACHE),
-    "distributed.lost_agent": _later(),
     "distributed.partition_overlap": _later(_ANY),
     "distributed.path_selection": _later(_ANY),
     "distributed.path_template": _never(),

@@ -8,7 +8,16 @@ from pydantic import Field, model_validator
 
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
 from pytest_sai3bench.suite.gateways import parse_gateway
-from pytest_sai3bench.suite.scalars import Address, Command, Gateway, Name, PositiveCount, Uri, Variables
+from pytest_sai3bench.suite.scalars import (
+    Address,
+    Command,
+    Gateway,
+    LostAgent,
+    Name,
+    PositiveCount,
+    Uri,
+    Variables,
+)
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.ssh import Ssh
 
@@ -85,6 +94,14 @@ class Distributed(Section):
             "Each drives its own endpoints and cares for its own share of the objects. An empty list stands for this "
             "host alone."
         )
+    )
+
+    lost_agent: LostAgent = Field(
+        default="fail",
+        description=(
+            "what becomes of a run that loses an agent: `fail` or `continue`. With `continue` the others go on, but not "
+            "in prepare; the result is marked, and its verdicts are inconclusive. sai3-bench has no such key."
+        ),
     )
 
     ssh: Ssh = Field(default=Ssh(), description="how hosts are reached. For all agents over ssh.")

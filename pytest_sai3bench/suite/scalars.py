@@ -197,6 +197,9 @@ Namespace = Annotated[
     Literal["shared", "independent", "replicated"],
     _choice("namespace", {word: word for word in ("shared", "independent", "replicated")}),
 ]
+LostAgent = Annotated[
+    Literal["fail", "continue"], _choice("answer to a lost agent", {"fail": "fail", "continue": "continue"})
+]
 Resolve = Annotated[Literal["first", "all"], _choice("resolve", {"first": "first", "all": "all"})]
 Addressing = Annotated[
     Literal["auto", "path", "virtual"],

@@ -88,7 +88,7 @@ def _parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-@pytest.mark.parametrize("victim", ["agent", "keeper", "client"])
+@pytest.mark.parametrize("victim", ["agent", "keeper", "client", "master"])
 def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
     run: Run,
     on_message: Callable[..., None],
