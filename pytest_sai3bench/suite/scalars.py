@@ -174,7 +174,9 @@ Text = Annotated[str, AfterValidator(_text)]
 Port = Annotated[Count, Field(ge=1, le=65535)]
 Gateway = Annotated[str, AfterValidator(_gateway)]
 Command = Annotated[str, AfterValidator(parse_command)]
-Variables = Annotated[dict[str, str], BeforeValidator(_variables)]
+Variables = Annotated[
+    dict[str, str], BeforeValidator(_variables, json_schema_input_type=dict[str, str | int | float])
+]
 Severity = Annotated[Literal["fail", "warn"], _choice("severity", {"fail": "fail", "warn": "warn"})]
 Strategy = Annotated[
     Literal["round_robin", "least_connections", "random", "weighted", "sticky", "least_latency"],

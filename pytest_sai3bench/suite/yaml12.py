@@ -111,7 +111,11 @@ def _explanation(error: yaml.MarkedYAMLError) -> str:
     if context.startswith("found duplicate anchor"):
         return "the name of an anchor is used twice: expected each &name once"
     if problem.startswith("found undefined alias"):
-        return "the alias has no anchor: expected an &name of this name above it"
+        return "the alias has no anchor: expected an &name of this name above it, or a pattern that begins with * in quotes"
+    if context == "while scanning an alias":
+        return "not valid YAML: a * in front makes an alias: put a pattern that begins with * in quotes"
+    if problem.startswith("found a tab character"):
+        return "not valid YAML: a tab stands where blanks have to: indent with spaces"
     if problem.startswith("mapping values are not allowed"):
         return "not valid YAML: a ':' where no key can stand: check the indent, or put text that holds ': ' in quotes"
     if problem.startswith("found character"):

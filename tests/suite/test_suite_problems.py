@@ -62,7 +62,10 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         (None, "s.yaml:1: cannot be read: No such file or directory"),
         (b"name: x\nb: \xe4\n", "s.yaml:2: the byte 0xe4 is not UTF-8: expected a file saved as UTF-8"),
         (b"#" * (4 * 2**20 + 1), "s.yaml:1: larger than 4 MiB: expected a suite, not data"),
-        (b"a: *b\n", "s.yaml:1: the alias has no anchor: expected an &name of this name above it"),
+        (
+            b"a: *b\n",
+            "s.yaml:1: the alias has no anchor: expected an &name of this name above it, or a pattern that begins with * in quotes",
+        ),
     ]
     for content, message in cases:
         path = tmp_path / "s.yaml"

@@ -16,7 +16,11 @@ from pytest_sai3bench.suite.tree import read_tree
 
 ROOT = Path(__file__).parents[2]
 SUITES = sorted(
-    path for folder in ("example_suites", "tests/corpus/accepted") for path in (ROOT / folder).rglob("*.y*ml")
+    path
+    for folder in ("example_suites", "tests/corpus/accepted")
+    for path in (ROOT / folder).rglob("*.y*ml")
+    # An editor marks what the loader only doubts.
+    if path.name != "unknown_keys.yaml"
 )
 _MINIMAL = "target: file:///d/\nworkload: [{op: get, path: a, weight: 1}]\n"
 

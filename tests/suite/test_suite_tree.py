@@ -136,7 +136,11 @@ def test_keys_are_text_as_written() -> None:
             1,
             "not valid YAML: a value cannot start with a tab, @, ` or %: indent with spaces, put such text in quotes",
         ),
-        ("a: *b\n", 1, "the alias has no anchor: expected an &name of this name above it"),
+        (
+            "a: *b\n",
+            1,
+            "the alias has no anchor: expected an &name of this name above it, or a pattern that begins with * in quotes",
+        ),
         ("a: &x 1\nb: &x 2\n", 2, "the name of an anchor is used twice: expected each &name once"),
         (
             "a: 1\nb: [1,\n",
