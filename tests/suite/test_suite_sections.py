@@ -56,6 +56,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "op_log_path": None,
         "perf_log": {"enabled": True, "interval": 1.0},
         "markers": (),
+        "dynamic_put_pool": False,
         "skip": None,
         "xfail": None,
         "error_handling": {
