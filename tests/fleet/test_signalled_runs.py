@@ -11,24 +11,25 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-_SUITE = """
+_HERE = "distributed: {agents: [{address: localhost}, {address: 127.0.0.1}]}"
+_SUITE = f"""
 duration: 60s
 concurrency: 2
-distributed: {agents: [{address: localhost}, {address: 127.0.0.1}]}
-multi_endpoint: {endpoints: ["file://{tmp}/m1/", "file://{tmp}/m2/"]}
+{_HERE}
+multi_endpoint: {{endpoints: ["file://{{tmp}}/m1/", "file://{{tmp}}/m2/"]}}
 prepare:
-  ensure_objects: [{base_uri: data/, count: 8, size_spec: 4KiB}]
+  ensure_objects: [{{base_uri: data/, count: 8, size_spec: 4KiB}}]
   cleanup: true
 workload:
-  - {op: get, path: "data/*", weight: 9}
-  - {op: put, path: new/, weight: 1, object_size: 1KiB}
+  - {{op: get, path: "data/*", weight: 9}}
+  - {{op: put, path: new/, weight: 1, object_size: 1KiB}}
 """
 _PHASES = {"opening": -1, "prepare": 0, "workload": 1, "cleanup": 2}
 # Agents that hear nothing end by themselves after this time; those whose connection ends, much sooner.
@@ -36,10 +37,12 @@ _ALONE_S = 15
 
 
 @contextmanager
-def _run_up_to(phase: str, store: Path) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+def _run_up_to(
+    phase: str, store: Path, distributed: str = _HERE
+) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """Start a run in a session of its own, and yield it and handles of its agents when it waits in ``phase``."""
     suite = store.parent / "s.yaml"
-    text = _SUITE.replace("{tmp}", str(store.parent))
+    text = _SUITE.replace("{tmp}", str(store.parent)).replace(_HERE, distributed)
     suite.write_text(text.replace("60s", "100ms") if phase == "cleanup" else text)
     script = Path(__file__).with_name("signalled_run.py")
     with subprocess.Popen(
@@ -94,6 +97,25 @@ def test_ctrl_c_stops_the_load_and_cleans_up(phase: str, store: Path) -> None:
     }
     assert list(outcome["ops"]) == phases[phase]
     assert phase != "workload" or outcome["ops"]["workload"] > 0
+    assert outcome["children"] == ""
+    assert list(store.iterdir()) == []
+
+
+def test_ctrl_c_reaches_agents_on_other_hosts(store: Path, sshd: Callable[[str], Any]) -> None:
+    """What leads there must outlive it, though a terminal sends it to all that runs."""
+    server = sshd("127.0.0.21")
+    agents = f"[{{address: localhost}}, {{address: 127.0.0.21, gateway: ssh, python: {server.python}}}]"
+    with _run_up_to("workload", store, f"distributed: {{ssh: {server.block}, agents: {agents}}}") as (
+        controller,
+        handles,
+    ):
+        os.killpg(controller.pid, signal.SIGINT)
+        output, _ = controller.communicate(timeout=30)
+        _assert_ended(handles, 0)
+    outcome = json.loads(output.splitlines()[-1])
+
+    assert (outcome["status"], outcome["reason"]) == ("interrupted", "interrupted during workload")
+    assert list(outcome["ops"]) == ["prepare", "workload", "cleanup"]
     assert outcome["children"] == ""
     assert list(store.iterdir()) == []
 
