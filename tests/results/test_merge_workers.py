@@ -12,7 +12,15 @@ from pytest_sai3bench.agent.messages import SECTIONS
 from pytest_sai3bench.results.checks import check_phase
 from pytest_sai3bench.results.latency import Latency
 from pytest_sai3bench.results.merge import WorkerOutcome, merge_phase
-from pytest_sai3bench.results.model import AgentReport, ErrorSample, PhaseResult, SeriesKey, Tally, TickSum
+from pytest_sai3bench.results.model import (
+    AgentReport,
+    ErrorSample,
+    PhaseResult,
+    SeriesKey,
+    Tally,
+    TickSum,
+    total,
+)
 from pytest_sai3bench.results.sums import Reporter
 from pytest_sai3bench.results.ticks import Ticks
 
@@ -384,32 +392,86 @@ def test_of_a_lost_worker_the_ticks_are_what_counts() -> None:
     assert (report.window_s, report.wall_s) == (2.0, 3.0)
 
 
-@settings(deadline=None)
-@given(st.lists(events, min_size=1, max_size=4), st.integers(min_value=1, max_value=3))
+errors = st.lists(
+    st.tuples(
+        st.sampled_from(SECTIONS), st.sampled_from(["get", "put"]), st.integers(0, 1), st.integers(1, 1000)
+    ),
+    max_size=4,
+)
+
+
+def _with_schedule(sections: dict[str, list[SeriesWire]]) -> None:
+    """Let every operation be due some time before it began, and gets have a first byte."""
+    for wires in sections.values():
+        for wire in wires:
+            later = Latency(
+                {index + 7: count for index, count in zip(wire["index"], wire["counts"])},
+                wire["sum_ns"] + 7 * wire["count"],
+                wire["min_ns"] + 7,
+                wire["max_ns"] + 7,
+            )
+            wire["response"] = {
+                "sum_ns": later.sum_ns,
+                "min_ns": later.min_ns,
+                "max_ns": later.max_ns,
+                "index": list(later.counts),
+                "counts": list(later.counts.values()),
+            }
+            wire["ttfb"] = "latency" if wire["op"] == "get" else None
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.tuples(events, errors), min_size=1, max_size=6),
+    st.integers(min_value=1, max_value=4),
+    st.lists(st.integers(0, 3_000_000_000), min_size=6, max_size=6),
+)
 def test_however_work_is_spread_over_workers_agents_and_ticks_the_sum_is_the_same(
-    shares: list[list[Event]], agents: int
+    shares: list[tuple[list[Event], list[tuple[str, str, int, int]]]], agents: int, late_ns: list[int]
 ) -> None:
-    outcomes = [
-        outcome(
-            result_wire(share),
-            *(tick_wire(second, [event]) for second, event in enumerate(share)),
-            agent=f"a{number % agents}",
-            worker=number,
-        )
-        for number, share in enumerate(shares)
-    ]
-    alone = outcome(result_wire([event for share in shares for event in share]))
+    outcomes = []
+    for number, (seen, failed) in enumerate(shares):
+        result = result_wire(seen, [error_wire(*each) for each in failed])
+        # Whoever begins late has the same window: it is that of the order.
+        result["started_ns"] += late_ns[number]
+        ticks = [tick_wire(second, [event]) for second, event in enumerate(seen)]
+        ticks += [tick_wire(second, (), [error_wire(*each)]) for second, each in enumerate(failed)]
+        for message in (result, *ticks):
+            _with_schedule(message["sections"])
+        outcomes.append(outcome(result, *ticks, agent=f"a{number % agents}", worker=number))
+    alone = result_wire(
+        [event for seen, _ in shares for event in seen],
+        [error_wire(*each) for _, failed in shares for each in failed],
+    )
+    _with_schedule(alone["sections"])
 
     spread = merge_phase("workload", (A, B), outcomes)
-    whole = merge_phase("workload", (A, B), [alone])
+    whole = merge_phase("workload", (A, B), [outcome(alone)])
 
     assert spread.tally() == whole.tally()
+    assert total(spread.warmup.values()) == total(whole.warmup.values())
     for uri in (A, B):
-        assert spread.tally(endpoint=uri, ops=["get"]) == whole.tally(endpoint=uri, ops=["get"])
-    failed = [
+        for op in ("get", "put", "list"):
+            for bucket in range(3):
+                one, other = (phase.tally(endpoint=uri, ops=[op], bucket=bucket) for phase in (spread, whole))
+                assert one == other
+                # The parts of a sum are those of its agents.
+                assert one == total(
+                    spread.tally(endpoint=uri, ops=[op], bucket=bucket, agent=report.agent)
+                    for report in spread.agents
+                )
+    assert (spread.window_s, spread.imbalance) == (whole.window_s, whole.imbalance)
+    assert spread.ops_per_s(spread.tally()) == whole.ops_per_s(whole.tally())
+    assert spread.bytes_per_s(spread.tally()) == whole.bytes_per_s(whole.tally())
+    for part in ("latency", "response", "ttfb"):
+        one, other = (getattr(phase.tally(), part) for phase in (spread, whole))
+        assert [one.percentile_ns(p) for p in (50, 99, 99.9, 100)] == [
+            other.percentile_ns(p) for p in (50, 99, 99.9, 100)
+        ]
+    found = [
         check for check in check_phase(spread) if check.name.startswith("reconcile") and not check.passed
     ]
-    assert failed == []
+    assert found == []
 
 
 def test_an_unplanned_empty_phase_is_all_zero() -> None:
