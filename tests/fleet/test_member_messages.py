@@ -200,6 +200,29 @@ def test_ticks_renew_a_limit_that_bounds_standing_still(scene: _Scene) -> None:
     assert scene.members.troubles == ["a on node (process 42) did not finish within 10 s"]
 
 
+def test_of_many_workers_all_are_looked_at_once_for_the_messages_that_come_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    names = [f"a{number}" for number in range(50)]
+    scene = _Scene(monkeypatch, *names)
+    for member in scene.members:
+        scene.members.ask(member, {"type": "stage", "stage": 0}, "ready")
+    for kind in ("alive", "alive", "ready"):
+        for name in names:
+            scene.says(name, type=kind)
+    looked: list[None] = []
+
+    class Looks(Observer):
+        def pulse(self) -> None:
+            looked.append(None)
+
+    scene.members._observers = [Looks()]
+    scene.members.wait(10, "did not get ready")
+
+    assert [member.answer["type"] for member in scene.members] == ["ready"] * 50
+    assert len(looked) == 1
+
+
 def test_silence_means_loss_once_it_was_listened_to_for_long_enough(scene: _Scene) -> None:
     scene.members.ask(scene["b"], {"type": "ping", "number": 1}, "pong")
     scene["b"].start_s = 990.0
