@@ -47,8 +47,9 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
             yield from _exhausted(operation, holding, workload)
     if workload.rate:
         yield from _tight(workload.rate.per_s, sum(worker.workload_lanes for worker in plan.workers))
-    if prepare and prepare.create and "cleanup" not in stages:
-        yield from _left_behind(sets)
+    if "cleanup" not in stages:
+        yield from _left_behind(sets if prepare and prepare.create else ())
+        yield from _piling_up(workload)
 
 
 def _shown(operation: OperationPlan) -> str:
@@ -110,3 +111,18 @@ def _left_behind(sets: Sequence[ObjectSet]) -> Iterator[str]:
     size_bytes = sum(objects.count * objects.size.expected for objects in sets)
     if count >= _LARGE_COUNT or size_bytes >= _LARGE_BYTES:
         yield f"cleanup is off: up to {format_count(count)} objects, {format_size(size_bytes)} of prepare stay"
+
+
+def _piling_up(workload: StagePlan) -> Iterator[str]:
+    """Tell what puts leave behind; how many there will be is known only where a rate is set."""
+    if workload.rate is None:
+        return
+    began = workload.rate.per_s * (workload.warmup_s + workload.duration_s)
+    whole = sum(operation.weight for operation in workload.operations)
+    puts = {each: began * each.weight / whole for each in workload.operations if each.size and each.weight}
+    count = sum(puts.values())
+    size_bytes = sum(each.size.expected * number for each, number in puts.items() if each.size)
+    if count >= _LARGE_COUNT or size_bytes >= _LARGE_BYTES:
+        yield (
+            f"cleanup is off: about {format_count(round(count))} new objects, {format_size(size_bytes)} of puts stay"
+        )

@@ -166,6 +166,36 @@ prepare:
     assert _advice(plan_of, text) == ([f"cleanup is off: up to {left} of prepare stay"] if stays else [])
 
 
+@pytest.mark.parametrize(
+    ("iops", "size", "left"),
+    [
+        ("max", "1GiB", ""),
+        ("99", "1KiB", ""),
+        ("100", "1KiB", "10,000 new objects, 9.77 MiB"),
+        ("10", "1MiB", ""),
+        ("11", "1MiB", "1,100 new objects, 1.07 GiB"),
+    ],
+)
+@pytest.mark.parametrize("cleanup", ["true", "false"])
+def test_what_puts_leave_behind_is_told(
+    plan_of: Callable[..., RunPlan], iops: str, size: str, left: str, cleanup: str
+) -> None:
+    """A third of the operations of 300 s."""
+    text = f"""\
+target: file:///mnt/
+duration: 290s
+warmup: 10s
+io_rate: {{iops: {iops}}}
+concurrency: 512
+prepare: {{cleanup: {cleanup}}}
+workload:
+  - {{op: put, weight: 1, object_size: {size}}}
+  - {{op: list, path: new/, weight: 2}}
+"""
+    stays = left and cleanup == "false"
+    assert _advice(plan_of, text) == ([f"cleanup is off: about {left} of puts stay"] if stays else [])
+
+
 @pytest.mark.parametrize(("iops", "told"), [(3200, False), (3201, True), (32_000, True), ("max", False)])
 def test_a_rate_that_leaves_little_time_is_told(
     plan_of: Callable[..., RunPlan], iops: int | str, *, told: bool
@@ -175,7 +205,7 @@ def test_a_rate_that_leaves_little_time_is_told(
 target: file:///mnt/
 io_rate: {{iops: {iops}}}
 distributed: {{agents: [{{address: localhost}}, {{address: localhost}}]}}
-workload: [{{op: put, weight: 1, object_size: 1}}]
+workload: [{{op: list, path: new/, weight: 1}}]
 """
     advice = _advice(plan_of, text)
     assert bool(advice) is told
