@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from pytest_sai3bench import units
 from pytest_sai3bench.suite import dialect
 from pytest_sai3bench.suite.document import Suite
+from pytest_sai3bench.suite.examples import example_of
 from pytest_sai3bench.suite.scalars import Duration, Size
 from pytest_sai3bench.suite.section import Section, known_keys, read_description, sections_in
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pydantic.fields import FieldInfo
+
+# A sentence that is about sai3-bench from its beginning, or from a semicolon on.
+_DIFFERENCE = re.compile(r"(?:(?P<meaning>.*?); )?(?:[Ii]n )?sai3-bench (?P<difference>.*)")
 
 # What is said about the inactive keys, in the order in which it is shown.
 _EFFECTS: dict[dialect.Effect, tuple[str, str]] = {
@@ -66,16 +70,41 @@ def _describe_section(places: list[str], section: type[Section]) -> str:
     word = f", `{chooser}: {get_args(section.model_fields[chooser].annotation)[0]}`" if chooser else ""
     title = f"`{places[0]}`{word}" if places[0] else "Top level"
     others = f" The same at {_enumerate(places[1:])}." if len(places) > 1 else ""
-    rows = [
-        (_spell(section, name), expected, _default(field), meaning)
-        for name, field in section.model_fields.items()
-        for expected, meaning in (read_description(field),)
-        if name != chooser
-    ]
+    rows = [_row(section, name, field) for name, field in section.model_fields.items() if name != chooser]
     return (
         f"### {title}\n\n{_summary(section)}{others}\n\n"
-        f"{_table(('key', 'expected', 'default', 'meaning'), rows)}"
+        f"{_table(('key', 'expected', 'default', 'example', 'meaning', 'in sai3-bench'), rows)}"
     )
+
+
+def _row(section: type[Section], name: str, field: FieldInfo) -> tuple[str, ...]:
+    expected, text = read_description(field)
+    meaning, difference = split_difference(text)
+    inner = any(sections_in((field.annotation, field.metadata)))
+    example = "" if inner else example_of(name, field, expected)
+    return (
+        _spell(section, name),
+        expected,
+        _default(field),
+        f"`{example}`" if example else "",
+        meaning,
+        difference,
+    )
+
+
+def split_difference(text: str) -> tuple[str, str]:
+    """Return what a description says about a key, and apart from it what it says about sai3-bench."""
+    meanings, differences = [], []
+    for sentence in re.split(r"(?<=\.) ", text):
+        told = _DIFFERENCE.fullmatch(sentence)
+        if told is None:
+            meanings.append(sentence)
+            continue
+        if told["meaning"]:
+            meanings.append(f"{told['meaning']}.")
+        differences.append(told["difference"])
+    difference = " ".join(differences)
+    return " ".join(meanings), difference[:1].upper() + difference[1:]
 
 
 def _summary(section: type[Section]) -> str:

@@ -237,7 +237,7 @@ class Suite(Section):
             "It is in the results: nothing is written to that path, on no host."
         ),
     )
-    perf_log: PerfLog = Field(default=PerfLog(), description="the time series of the run.")
+    perf_log: PerfLog = Field(default=PerfLog(), description="the time series of the run")
     markers: tuple[Marker, ...] = Field(
         default=(),
         description="a list of pytest markers. Set on every test of the suite, for `-m`. sai3-bench has no such key.",
