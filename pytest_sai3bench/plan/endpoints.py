@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plan.environment import ENDPOINT_URIS, listed_endpoints, server_of
 from pytest_sai3bench.plan.model import Endpoint, Origin
-from pytest_sai3bench.plan.paths import as_folder, common_root
+from pytest_sai3bench.plan.paths import as_folder, below, common_root
 from pytest_sai3bench.plan.weights import weights_of
 from pytest_sai3bench.suite.blocks import Block, own_block, shared_block
 from pytest_sai3bench.suite.endpoints import MultiEndpoint
@@ -21,6 +21,7 @@ from pytest_sai3bench.suite.uris import is_address, is_label, parse_uri
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.places import Place
 
@@ -91,7 +92,8 @@ def _candidates(
         place: Place = ("distributed", "agents", number, "target_override")
         yield _from_target(suite.distributed.agents[number].target_override, place)
     yield _from_block(shared_block(suite))
-    yield _from_target(suite.target, ("target",))
+    if not _paths_go_elsewhere(suite):
+        yield _from_target(suite.target, ("target",))
     yield _from_paths(loaded)
     yield _from_environment(loaded, env)
 
@@ -105,6 +107,14 @@ def _from_block(block: Block | None) -> tuple[Block, _Written]:
 
 def _from_target(uri: str | None, place: Place) -> tuple[Block, _Written]:
     return _PLAIN, [(uri, place)] if uri else []
+
+
+def _paths_go_elsewhere(suite: Suite) -> bool:
+    """Tell whether nothing lies below the target, which in sai3-bench is only a base; the paths then say where it is."""
+    target = as_folder(suite.target or "")
+    paths = [operation.path for operation in suite.workload]
+    paths += [objects.base_uri or "" for objects in suite.prepare.ensure_objects]
+    return bool(target) and all("://" in path and below(path, (target,)) is None for path in paths)
 
 
 def _from_paths(loaded: LoadedSuite) -> tuple[Block, _Written]:

@@ -6,11 +6,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.plan.hosts import split_address
+from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_sai3bench.plan.model import RunPlan
+
+
+# What sai3-bench takes for the beginning of a server's name.
+_SERVERS = ("minio", "ceph")
 
 
 def make_notes(plan: RunPlan, wanted: Mapping[str, int | None]) -> Iterator[str]:
@@ -49,6 +54,16 @@ def make_notes(plan: RunPlan, wanted: Mapping[str, int | None]) -> Iterator[str]
     if any(worker.engine == "boto3" for worker in plan.workers):
         yield "engine: boto3 is the reference for what a storage answers: how fast it goes is up to the client"
     yield from _uneven_load(plan)
+    for endpoint in plan.endpoints:
+        if endpoint.bucket.startswith(_SERVERS) and not _names_server(endpoint.uri) and endpoint.prefix:
+            yield (
+                f"{endpoint.uri} is the bucket {endpoint.bucket}; sai3-bench takes it for a server, written "
+                f"s3://{endpoint.bucket}:80/{endpoint.prefix} here"
+            )
+
+
+def _names_server(uri: str) -> bool:
+    return bool(parse_uri(uri).host)
 
 
 def _uneven_load(plan: RunPlan) -> Iterator[str]:

@@ -390,3 +390,19 @@ def test_an_address_of_two_agents_is_one_endpoint(plan_of: Callable[..., RunPlan
         "s3://a:1/bucket/",
         "s3://c:1/bucket/",
     ]
+
+
+def test_a_target_that_nothing_lies_below_gives_way_to_the_paths(plan_of: Callable[..., RunPlan]) -> None:
+    text = """
+        target: file:///here/
+        prepare: {ensure_objects: [{base_uri: "file:///there/data/", count: 1}]}
+        workload:
+          - {op: get, path: "file:///there/data/*", weight: 1}
+          - {op: put, path: "file:///there/new/", weight: 1, object_size: 1}
+    """
+    plan = plan_of(text)
+
+    assert [(each.uri, str(each.origin)) for each in plan.endpoints] == [
+        ("file:///there/", "s.yaml:4 (workload[0].path)")
+    ]
+    assert plan.notes == ("target file:///here/ has no effect: it lies below none of the endpoints",)

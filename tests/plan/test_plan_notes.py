@@ -132,3 +132,22 @@ def test_bounds_on_connections_that_slow_or_do_nothing_are_noted(
     uncertain = block.replace("{c", "{resolve: all, c") + more
     if "s3" in uris:
         assert plan_of(f"{uncertain}workload: [{{op: put, weight: 1, object_size: 1}}]\n").notes == ()
+
+
+@pytest.mark.parametrize(
+    ("uri", "noted"),
+    [
+        (
+            "s3://minio1/bench/",
+            "s3://minio1/bench/ is the bucket minio1; sai3-bench takes it for a server, written s3://minio1:80/bench/ here",
+        ),
+        ("s3://ceph-data/", None),
+        ("s3://data/minio/", None),
+        ("s3://minio1:9000/ceph/bench/", None),
+    ],
+)
+def test_a_bucket_that_sai3_bench_takes_for_a_server_is_noted(
+    plan_of: Callable[..., RunPlan], uri: str, noted: str | None
+) -> None:
+    text = f"target: {uri}\nworkload: [{{op: put, weight: 1, object_size: 1}}]\n"
+    assert plan_of(text).notes == ((noted,) if noted else ())
