@@ -26,8 +26,9 @@ _CARE = {
     (False, False): "taken to be there",
 }
 
-# For an estimate of prepare; what is done in a second is not worth one.
+# For an estimate of prepare, where it is worth one: the slower of the two counts.
 _USUAL_BYTES_PER_S = 2**30
+_USUAL_OBJECTS_PER_S = 1000
 
 
 def dry_run(plan: RunPlan) -> str:
@@ -134,6 +135,9 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
             if first.rate
             else ""
         )
+        if first.rate:
+            for row, operation in zip(rows, first.operations, strict=True):
+                row.insert(2, _amount(operation, first))
         return [f"workload: {format_seconds(first.duration_s)}{warmup}{rate}", *_indent(rows)]
     counts: Counter[ObjectSet] = Counter()
     for objects in (objects for stage in stages for objects in stage.objects):
@@ -167,9 +171,23 @@ def _time(plan: RunPlan) -> str:
     if prepare is None or not prepare.create:
         return text
     size_bytes = sum(objects.count * objects.size.expected for objects in prepare.objects)
-    if size_bytes < _USUAL_BYTES_PER_S:
+    count = sum(objects.count for objects in prepare.objects)
+    if size_bytes < _USUAL_BYTES_PER_S and count < 10 * _USUAL_OBJECTS_PER_S:
         return text
-    return f"{text}; prepare {format_seconds(size_bytes / _USUAL_BYTES_PER_S)} at {format_size(_USUAL_BYTES_PER_S)}/s"
+    taken_s, pace = max(
+        (size_bytes / _USUAL_BYTES_PER_S, f"{format_size(_USUAL_BYTES_PER_S)}/s"),
+        (count / _USUAL_OBJECTS_PER_S, f"{format_count(_USUAL_OBJECTS_PER_S)} objects/s"),
+    )
+    return f"{text}; prepare {format_seconds(taken_s)} at {pace}"
+
+
+def _amount(operation: OperationPlan, stage: StagePlan) -> str:
+    """Return about how many operations there are at the rate of a workload, and what puts write."""
+    whole = sum(each.weight for each in stage.operations)
+    per_s = stage.rate.per_s if stage.rate else 0
+    count = per_s * (stage.warmup_s + stage.duration_s) * operation.weight / whole
+    written = f", {format_size(count * operation.size.expected)}" if operation.size else ""
+    return f"about {format_count(round(count))}{written}"
 
 
 def _bounds(stages: Sequence[StagePlan]) -> list[int]:

@@ -235,24 +235,31 @@ def test_dry_run_shows_sizes_without_and_with_spread(plan: RunPlan) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"),
+    ("count", "size_bytes", "prepared"),
     [
-        (1000, "takes 1m 10s without prepare and cleanup"),
-        (2000, "takes 1m 10s without prepare and cleanup; prepare 1.95 s at 1 GiB/s"),
-        (200_000, "takes 1m 10s without prepare and cleanup; prepare 3m 15s at 1 GiB/s"),
+        (1000, 2**20, ""),
+        (9999, 2**10, ""),
+        (10_000, 2**10, "; prepare 10 s at 1,000 objects/s"),
+        (500, 2**22, "; prepare 1.95 s at 1 GiB/s"),
+        (200_000, 2**20, "; prepare 3m 20s at 1,000 objects/s"),
+        (200_000, 2**21, "; prepare 6m 31s at 1 GiB/s"),
     ],
 )
-def test_dry_run_says_how_long_the_run_takes(plan: RunPlan, count: int, text: str) -> None:
+def test_dry_run_says_how_long_the_run_takes(
+    plan: RunPlan, count: int, size_bytes: int, prepared: str
+) -> None:
     prepare, workload, cleanup = plan.workers[0].stages
-    objects = replace(prepare.objects[0], count=count, size=SizePlan("fixed", 2**20, 2**20))
+    objects = replace(prepare.objects[0], count=count, size=SizePlan("fixed", size_bytes, size_bytes))
     prepare = replace(prepare, objects=(objects,), delay_s=5.0)
     workload = replace(workload, rate=None)
     alone = replace(plan.workers[0], stages=(prepare, workload, cleanup))
 
-    assert dry_run(replace(plan, workers=(alone,), notes=())).splitlines()[-1] == text
+    text = "takes 1m 10s without prepare and cleanup"
+    lines = dry_run(replace(plan, workers=(alone,), notes=())).splitlines()
+    assert [line for line in lines if line.startswith("takes")] == [text + prepared]
     taken = replace(alone, stages=(replace(prepare, create=False), workload, cleanup))
     lines = dry_run(replace(plan, workers=(taken,), notes=())).splitlines()
-    assert "takes 1m 10s without prepare and cleanup" in lines
+    assert text in lines
 
 
 @pytest.mark.parametrize(
