@@ -141,7 +141,7 @@ class Chain:
 class Turns:
     """A task of each source in its turn, so that all have been taken from evenly at any moment."""
 
-    def __init__(self, parts: Sequence[Chain]) -> None:
+    def __init__(self, parts: Sequence[Chain | Turns]) -> None:
         self._parts = tuple(parts)
         self._next = count().__next__
 
@@ -153,3 +153,10 @@ class Turns:
             if task is not None:
                 return task
         return None
+
+
+def arrange(copies: Sequence[Sequence[Missing]], multipart: Multipart | None, *, interleaved: bool) -> Turns:
+    """Return all sets of each copy in turns: of one copy set after set, or an object of each if ``interleaved``."""
+    if interleaved:
+        return Turns([Turns([Chain([each], multipart) for each in sets]) for sets in copies])
+    return Turns([Chain(sets, multipart) for sets in copies])

@@ -18,7 +18,7 @@ from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
 from .naming import NumberedNames, Shards
-from .own_objects import Chain, Missing, Removals, Turns
+from .own_objects import Missing, Removals, Turns, arrange
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
@@ -129,7 +129,8 @@ class Worker:
                 sizes[place] += absent.count * mean_size(objects["size"])
         self._made.extend(part for sets in copies for part in sets)
         multipart = read_multipart(stage["multipart"])
-        return Turns([Chain(sets, multipart) for sets in copies]), self._room(sizes) if stage["look"] else []
+        turns = arrange(copies, multipart, interleaved=stage["interleaved"])
+        return turns, self._room(sizes) if stage["look"] else []
 
     def _room(self, sizes: list[float]) -> list[RoomWire]:
         """Return what is written where; ``sizes`` are those of each endpoint's copies, or one that all of them share."""

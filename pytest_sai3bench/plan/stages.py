@@ -86,6 +86,7 @@ class Stages:
                     look=not (overwrite or preparation.skip_verification),
                     create=overwrite or not preparation.skip_verification,
                     delay_s=preparation.post_prepare_delay,
+                    interleaved=preparation.prepare_strategy == "parallel",
                     # An object store knows neither.
                     fsync=self._in_folders and preparation.fsync,
                     atomic=self._in_folders and preparation.atomic,

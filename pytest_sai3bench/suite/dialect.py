@@ -90,7 +90,6 @@ _KEYS = {
     "prepare.enabled": _never(),
     "prepare.file_size": _never(),
     "prepare.fill": _never(),
-    "prepare.prepare_strategy": _later("sequential"),
     "prepare.ensure_objects[].size": _never(),
     "prepare.ensure_objects[].use_multi_endpoint": _never(),
     "distributed.agent_ready_timeout": _later(),

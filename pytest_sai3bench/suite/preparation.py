@@ -8,7 +8,7 @@ from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
 from pytest_sai3bench.suite.places import SPELLINGS
-from pytest_sai3bench.suite.scalars import CleanupMode, Count, Duration, PathOrUri, Size
+from pytest_sai3bench.suite.scalars import CleanupMode, Count, Duration, PathOrUri, PrepareStrategy, Size
 from pytest_sai3bench.suite.section import Section
 from pytest_sai3bench.suite.sizes import MEBIBYTE, Fixed, Lognormal, SizeSpec, Uniform, check_order
 
@@ -81,6 +81,13 @@ class Preparation(Section):
         description=(
             "strict, tolerant or best_effort. "
             "Which failures of cleanup are none: with tolerant objects that are gone already, with best_effort all."
+        ),
+    )
+    prepare_strategy: PrepareStrategy = Field(
+        default="sequential",
+        description=(
+            "sequential or parallel. "
+            "One set of `ensure_objects` after another, or an object of each in turns. Both keep `concurrency` objects going."
         ),
     )
     skip_verification: bool = Field(

@@ -223,6 +223,10 @@ CleanupMode = Annotated[
         },
     ),
 ]
+PrepareStrategy = Annotated[
+    Literal["sequential", "parallel"],
+    _choice("prepare strategy", {word: word for word in ("sequential", "parallel")}),
+]
 PageCacheMode = Annotated[
     Literal["auto", "sequential", "random", "dontneed", "normal"],
     _choice(

@@ -461,6 +461,34 @@ def test_failures_of_system_calls_have_names(number: int, kind: str) -> None:
     assert name_error(OSError(number, "x")) == (kind, text)
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_sets_are_made_one_after_another_or_in_turns(
+    folder: Path, make_run: Callable[..., Any], *, interleaved: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each set begins when the one before it has none left, or all begin at once; either way each object is made once."""
+    made: list[str] = []
+    perform = file_engine._FileLane.perform
+
+    def noted(lane: Any, task: Any, endpoint: int) -> tuple[int, int]:
+        made.append(task[1])
+        return perform(lane, task, endpoint)
+
+    monkeypatch.setattr(file_engine._FileLane, "perform", noted)
+    sets = tuple(
+        ObjectSet(f"{name}/", "prepared", count, SIZE, "") for name, count in (("a", 4), ("b", 2), ("c", 3))
+    )
+    (folder / "b").mkdir()
+    (folder / "b/prepared-00000001.dat").write_bytes(b"was here before")
+    stage = StagePlan("prepare", objects=sets, interleaved=interleaved)
+    (result,) = make_run([endpoint_at(folder)], [stage], lanes=1).all_stages()
+    assert result["errors"] == []
+    # The third set stands in for the second, which is short.
+    assert "".join(name[0] for name in made) == ("abcaccaa" if interleaved else "aaaabccc")
+    assert sorted(files_in(folder)) == sorted(
+        f"{each.folder}prepared-{number:08d}.dat" for each in sets for number in range(each.count)
+    )
+
+
 def test_a_failed_write_is_counted_under_its_name(
     folder: Path, make_run: Callable[..., Any], make_op: Callable[..., Any]
 ) -> None:

@@ -141,6 +141,23 @@ def test_sizes_are_planned_as_they_are_written(plan_of: Callable[..., RunPlan]) 
 
 
 @pytest.mark.parametrize(
+    ("written", "interleaved"),
+    [("", False), ("prepare_strategy: sequential", False), ("prepare_strategy: parallel", True)],
+)
+def test_sets_come_one_after_another_or_in_turns(
+    plan_of: Callable[..., RunPlan], written: str, *, interleaved: bool
+) -> None:
+    plan = plan_of(
+        f"""
+        target: file:///mnt/
+        prepare: {{ensure_objects: [{{count: 1, size_spec: 1}}], {written}}}
+        workload: [{{op: put, weight: 1, object_size: 1}}]
+        """
+    )
+    assert plan.workers[0].to_wire()["stages"][0]["interleaved"] is interleaved
+
+
+@pytest.mark.parametrize(
     ("flags", "look_and_create"),
     [
         ("", (True, True)),

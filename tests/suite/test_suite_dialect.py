@@ -73,7 +73,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
     ("key", "value"),
     [
         ("repeat", "1"),
-        ("prepare.prepare_strategy", "sequential"),
         ("distributed.stages", "[]"),
         ("distributed.shared_filesystem", "true"),
         ("distributed.tree_creation_mode", "isolated"),

@@ -34,6 +34,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "range_engine": None,
         "s3dlio_optimization": None,
         "multipart": None,
+        "dynamic_put_pool": False,
         "multi_endpoint": None,
         "endpoint_uris": (),
         "load_balance_strategy": None,
@@ -43,6 +44,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "ensure_objects": (),
             "cleanup": False,
             "cleanup_mode": "tolerant",
+            "prepare_strategy": "sequential",
             "skip_verification": False,
             "force_overwrite": False,
             "key_prefix_shards": 0,
@@ -56,7 +58,6 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "op_log_path": None,
         "perf_log": {"enabled": True, "interval": 1.0},
         "markers": (),
-        "dynamic_put_pool": False,
         "skip": None,
         "xfail": None,
         "error_handling": {
@@ -114,6 +115,7 @@ prepare:
     - {count: 4, min_size: 0, max_size: 8}
   cleanup: true
   cleanup_mode: BestEffort
+  prepare_strategy: parallel
   skip_verification: True
   force_overwrite: TRUE
   key_prefix_shards: "16"
@@ -157,6 +159,7 @@ seed: 0x10
     assert suite.prepare.model_dump(exclude={"ensure_objects"}) == {
         "cleanup": True,
         "cleanup_mode": "best_effort",
+        "prepare_strategy": "parallel",
         "skip_verification": True,
         "force_overwrite": True,
         "key_prefix_shards": 16,
