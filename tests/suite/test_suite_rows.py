@@ -1,4 +1,4 @@
-"""Every kind of value of sai3-bench's dialect, and every key of its top level, with what it means here.
+"""Every kind of value of sai3-bench's dialect, every key of its top level, and the defaults of all others.
 
 The rows are those of its documentation of values and of the top level; a key stands with its default, and with each way
 to write it that sai3-bench has. What it refuses and the suite takes, such as units for every size, is here too.
@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_sai3bench.suite.distributed import Agent, Distributed
+from pytest_sai3bench.suite.endpoints import MultiEndpoint
+from pytest_sai3bench.suite.io_rate import IoRate
 from pytest_sai3bench.suite.large import RangeEngine, S3dlioOptimization
 from pytest_sai3bench.suite.loader import load
-from pytest_sai3bench.suite.preparation import Preparation
+from pytest_sai3bench.suite.operations import Delete, Get, List, Put, Stat
+from pytest_sai3bench.suite.perf_log import PerfLog
+from pytest_sai3bench.suite.preparation import EnsureObjects, Preparation
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal, Uniform
+from pytest_sai3bench.suite.ssh import Ssh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from pytest_sai3bench.suite.document import Suite
+    from pytest_sai3bench.suite.section import Section
 
 MEBIBYTE = 2**20
 SECOND, MINUTE, HOUR, DAY = 1.0, 60.0, 3600.0, 86400.0
@@ -388,3 +395,93 @@ distributed:
     ).distributed
     assert distributed is not None
     assert distributed.agents == ()
+
+
+DEFAULTS: list[tuple[type[Section], dict[str, Any]]] = [
+    (Put, {"path": "", "dedup_factor": 1, "compress_factor": 1, "object_size": None, "size_spec": None}),
+    (
+        Preparation,
+        {
+            "ensure_objects": (),
+            "cleanup": False,
+            "cleanup_mode": "tolerant",
+            "skip_verification": False,
+            "force_overwrite": False,
+            "post_prepare_delay": 0.0,
+            "key_prefix_shards": 0,
+        },
+    ),
+    (
+        EnsureObjects,
+        {
+            "base_uri": None,
+            "min_size": MEBIBYTE,
+            "max_size": MEBIBYTE,
+            "size_spec": None,
+            "fill": "random",
+            "dedup_factor": 1,
+            "compress_factor": 1,
+        },
+    ),
+    (IoRate, {"distribution": "exponential"}),
+    (MultiEndpoint, {"strategy": "round_robin"}),
+    (PerfLog, {"interval": 1.0}),
+    (
+        RangeEngine,
+        {
+            "enabled": False,
+            "chunk_size": 67_108_864,
+            "max_concurrent_ranges": 16,
+            "min_split_size": 16_777_216,
+            "range_timeout_secs": 30.0,
+        },
+    ),
+    (S3dlioOptimization, {"enable_range_downloads": False, "range_threshold_mb": 64}),
+    (
+        Agent,
+        {
+            "id": None,
+            "target_override": None,
+            "concurrency_override": None,
+            "multi_endpoint": None,
+            "env": {},
+        },
+    ),
+    (Ssh, {"user": None, "known_hosts": None, "timeout": 10.0}),
+]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "default"),
+    [
+        pytest.param(section, key, default, id=f"{section.__name__}.{key}")
+        for section, defaults in DEFAULTS
+        for key, default in defaults.items()
+    ],
+)
+def test_a_key_of_a_section_has_the_default_of_the_dialect(
+    section: type[Section], key: str, default: object
+) -> None:
+    assert section.model_fields[key].get_default() == default
+
+
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        (Get, {"op", "weight", "path"}),
+        (Put, {"op", "weight"}),
+        (List, {"op", "weight", "path"}),
+        (Stat, {"op", "weight", "path"}),
+        (Delete, {"op", "weight", "path"}),
+        (EnsureObjects, {"count"}),
+        (IoRate, {"iops"}),
+        (Agent, {"address"}),
+        (Distributed, {"agents"}),
+        (Preparation, set()),
+        (MultiEndpoint, set()),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_section_requires_what_the_dialect_does(section: type[Section], keys: set[str]) -> None:
+    """Of `distributed` sai3-bench requires three keys more, which mean something with directory trees only."""
+    assert {name for name, field in section.model_fields.items() if field.is_required()} == keys
