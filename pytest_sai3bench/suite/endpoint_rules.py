@@ -74,6 +74,21 @@ def _target_is_needed(suite: Suite) -> Iterator[Finding]:
             yield Finding(place, message, "tolerated")
 
 
+def _shared_endpoints_are_used(suite: Suite) -> Iterator[Finding]:
+    """Find endpoints for all agents where every agent has others."""
+    shared = shared_block(suite)
+    agents = suite.distributed.agents if suite.distributed else ()
+    if not agents or shared is None or not shared.values.endpoints:
+        return
+    place = shared.places["endpoints"]
+    for number, agent in enumerate(agents):
+        own = own_block(suite, number)
+        if not agent.target_override if own is None else own.places["endpoints"] == place:
+            return
+    text = f"'{place[-1]}' has no effect: every agent has endpoints of its own"
+    yield Finding(place, text, "warning")
+
+
 def _weights_are_used(suite: Suite) -> Iterator[Finding]:
     blocks = [shared_block(suite)]
     blocks += [
@@ -114,6 +129,7 @@ ENDPOINT_RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]
     ((*ENDPOINT_KEYS, "distributed"), _blocks_have_endpoints),
     (ENDPOINT_KEYS, _endpoints_are_written_once),
     (("target", *ENDPOINT_KEYS, "distributed"), _target_is_needed),
+    ((*ENDPOINT_KEYS, "distributed"), _shared_endpoints_are_used),
     ((*ENDPOINT_KEYS, "distributed"), _weights_are_used),
     (("namespace", *ENDPOINT_KEYS, "distributed", "workload"), _namespace_fits),
 )

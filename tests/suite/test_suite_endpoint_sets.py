@@ -176,6 +176,7 @@ distributed:
     - address: b
       multi_endpoint:
         endpoints: [file://embedded-1/d/]
+    - address: c
 prepare:
   ensure_objects:
     - {{base_uri: 's3://embedded-4/bucket/', count: 1}}
@@ -183,5 +184,36 @@ prepare:
     assert problems_of(text) == [
         "error s.yaml:4: multi_endpoint.endpoints[1]: 's3://embedded-3/bucket/' is beyond the 2 endpoints of embedded_server: expected endpoints: 3",
         "error s.yaml:11: distributed.agents[1].multi_endpoint.endpoints[0]: 'file://embedded-1/d/' is beyond the 0 mounts of embedded_server: expected mounts: 1",
-        "error s.yaml:14: prepare.ensure_objects[0].base_uri: 's3://embedded-4/bucket/' is beyond the 2 endpoints of embedded_server: expected endpoints: 4",
+        "error s.yaml:15: prepare.ensure_objects[0].base_uri: 's3://embedded-4/bucket/' is beyond the 2 endpoints of embedded_server: expected endpoints: 4",
     ]
+
+
+@pytest.mark.parametrize(
+    ("agents", "told"),
+    [
+        (
+            "[{address: a, multi_endpoint: {endpoints: [file:///c/]}}, {address: b, target_override: file:///d/}]",
+            True,
+        ),
+        ("[{address: a, multi_endpoint: {endpoints: [file:///c/]}}, {address: b}]", False),
+        ("[{address: a, multi_endpoint: {strategy: random}}]", False),
+        ("[{address: a, multi_endpoint: {enabled: false, endpoints: [file:///c/]}}]", False),
+        ("[]", False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("shared", "place"),
+    [
+        (
+            "multi_endpoint: {strategy: random, endpoints: [file:///a/, file:///b/]}",
+            "multi_endpoint.endpoints",
+        ),
+        ("endpoint_uris: [file:///a/, file:///b/]", "endpoint_uris"),
+    ],
+)
+def test_endpoints_that_no_agent_drives_are_doubted(
+    problems_of: Callable[..., list[str]], agents: str, shared: str, place: str, *, told: bool
+) -> None:
+    key = place.rpartition(".")[2]
+    text = f"warning s.yaml:2: {place}: '{key}' has no effect: every agent has endpoints of its own"
+    assert problems_of(f"{GET}{shared}\ndistributed: {{agents: {agents}}}\n") == ([text] if told else [])
