@@ -18,7 +18,7 @@ from pytest_sai3bench.errors import SuiteError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_sai3bench.errors import Problem
+    from pytest_sai3bench.errors import Location, Problem
 
 _SUFFIXES = frozenset((".yaml", ".yml"))
 
@@ -87,10 +87,13 @@ def _validate(paths: Sequence[Path], *, strict: bool) -> int:
     files = [file for path in paths for file in _suites_at(path)]
     counts = {"error": 0, "warning": 0}
     for file in files:
-        for problem in _problems_of(file, strict=strict):
+        problems, notes = _read(file, strict=strict)
+        for problem in problems:
             counts[problem.severity] += 1
             place = f"{problem.path}: " if problem.path else ""
             print(f"{problem.location}: {problem.severity}: {place}{problem.message}")
+        for where, waits in notes:
+            print(f"{where}: note: {waits}: checked when pytest runs the suite")
     print(
         ", ".join(
             _plural(*each) for each in [(len(files), "suite"), *((n, kind) for kind, n in counts.items())]
@@ -149,15 +152,20 @@ def _suites_at(path: Path) -> Iterator[Path]:
                 yield file
 
 
-def _problems_of(file: Path, *, strict: bool) -> Sequence[Problem]:
-    from pytest_sai3bench.thresholds.reading import read_suites  # noqa: PLC0415
+def _read(file: Path, *, strict: bool) -> tuple[Sequence[Problem], list[tuple[Location, str]]]:
+    """Return what is wrong in a file, and what cannot be known without pytest."""
+    from pytest_sai3bench.suite.fixtures import describe_waiting  # noqa: PLC0415
+    from pytest_sai3bench.thresholds.reading import collect_suites  # noqa: PLC0415
 
     try:
-        suites = read_suites(file, env=os.environ, strict=strict)
+        suites = collect_suites(file, env=os.environ, strict=strict)
     except SuiteError as error:
-        return error.problems
+        return error.problems, []
     # The combinations of a matrix have most of them in common.
-    return list(dict.fromkeys(problem for planned in suites for problem in planned.loaded.warnings))
+    problems = dict.fromkeys(problem for suite in suites for problem in suite.loaded.warnings)
+    return list(problems), list(
+        dict.fromkeys(note for suite in suites for note in describe_waiting(suite.loaded))
+    )
 
 
 def _plural(number: int, noun: str) -> str:

@@ -58,7 +58,7 @@ class Rounds:
         info: dict[str, Any] = {name: each.to_json() for name, each in metrics.items()}
         info |= {"endpoints": len(workload.endpoints), "agents": len(workload.agents)}
         entry = SimpleNamespace(
-            name=run.plan.name,
+            name=run.name,
             fullname=run.nodeid,
             group="sai3bench",
             param=run.loaded.label.strip("[]") or None,

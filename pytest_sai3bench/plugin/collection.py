@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
 from pytest_sai3bench.errors import Problem, SuiteError
 from pytest_sai3bench.plugin.state import MET_SUITES
 from pytest_sai3bench.plugin.terminal import shown
-from pytest_sai3bench.suite.discovery import looks_like_suite, matches
+from pytest_sai3bench.suite.discovery import has_key, looks_like_suite, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.suite.document import Suite
     from pytest_sai3bench.suite.loader import LoadedSuite
+
+
+class ReadingOptions(TypedDict):
+    """Arguments of `collect_suites` that come from options of pytest."""
+
+    shown: str
+    strict: bool
+    duration_s: float | None
+    hosts: Sequence[str] | None
 
 
 class SuiteWarning(pytest.PytestWarning):
@@ -37,6 +46,16 @@ def is_suite(path: Path, session: pytest.Session) -> bool:
     if matches(path, session.config.getini("sai3bench_files")):
         return True
     return _is_named(path, session) and looks_like_suite(path)
+
+
+def reading_options(path: Path, config: pytest.Config) -> ReadingOptions:
+    """Return how the user wants suites to be read."""
+    return {
+        "shown": str(shown(path, config)),
+        "strict": bool(config.getini("sai3bench_strict")),
+        "duration_s": config.getoption("sai3_duration"),
+        "hosts": () if config.getoption("sai3_no_agents") else config.getoption("sai3_agents"),
+    }
 
 
 def _is_named(path: Path, session: pytest.Session) -> bool:
@@ -71,34 +90,34 @@ class SuiteFile(pytest.File):
         """Read and check the file, without touching any storage."""
         from pytest_sai3bench.plugin.items import ThresholdItem, WorkloadItem  # noqa: PLC0415
         from pytest_sai3bench.plugin.suite_run import SuiteRun  # noqa: PLC0415
-        from pytest_sai3bench.thresholds.reading import read_suites  # noqa: PLC0415
+        from pytest_sai3bench.thresholds.reading import collect_suites  # noqa: PLC0415
 
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput[MET_SUITES] = True
-        strict = bool(self.config.getini("sai3bench_strict"))
+        options = reading_options(self.path, self.config)
         try:
-            suites = read_suites(
-                self.path,
-                env=os.environ,
-                shown=str(shown(self.path, self.config)),
-                strict=strict,
-                duration_s=self.config.getoption("sai3_duration"),
-                hosts=() if self.config.getoption("sai3_no_agents") else self.config.getoption("sai3_agents"),
-            )
+            suites = collect_suites(self.path, env=os.environ, **options)
+            self.check_fixtures(suites[0].loaded)
             problems = [problem for planned in suites for problem in planned.loaded.warnings]
             # The combinations of a matrix have most of them in common.
-            self._warn([*dict.fromkeys(problems), *self._mark(suites[0].loaded, strict=strict)])
+            problems = [*dict.fromkeys(problems), *self._mark(suites[0].loaded, strict=options["strict"])]
+            warn_of(problems, self.path, self.config)
         except SuiteError as error:
             raise self.CollectError(str(error)) from None
         for planned in suites:
-            run = SuiteRun(planned, f"{self.nodeid}::{planned.plan.name}")
-            items: list[pytest.Item] = [WorkloadItem.from_parent(self, name=run.plan.name, run=run)]
+            label = planned.loaded.label
+            run = SuiteRun(planned, f"{self.nodeid}::{planned.loaded.suite.name}{label}")
+            items: list[pytest.Item] = [WorkloadItem.from_parent(self, name=run.name, run=run)]
             items += [
-                ThresholdItem.from_parent(self, name=f"{run.plan.name}/{rule.id}", run=run, rule=rule)
+                ThresholdItem.from_parent(self, name=f"{run.name}/{rule.id}", run=run, rule=rule)
                 for rule in planned.rules
             ]
             _expect(items, planned.loaded.suite)
             yield from items
+
+    def check_fixtures(self, loaded: LoadedSuite) -> None:
+        """Raise `SuiteError` for fixtures of the suite that cannot be had; there are none."""
+        assert not loaded.suite.fixtures
 
     def _mark(self, loaded: LoadedSuite, *, strict: bool) -> Iterator[Problem]:
         """Set the markers, and yield those that are not registered; raises `SuiteError` where that is not allowed."""
@@ -125,17 +144,38 @@ class SuiteFile(pytest.File):
         if refused:
             raise SuiteError(refused)
 
-    def _warn(self, problems: Iterable[Problem]) -> None:
-        """Give warnings; raises `SuiteError` with those that the user's filters turn into errors."""
-        refused = []
-        # Every worker of xdist reads the file, and the controller reads it too: its warnings are enough.
-        with warnings.catch_warnings(record=hasattr(self.config, "workerinput")):
-            for problem in problems:
-                try:
-                    warnings.warn_explicit(
-                        SuiteWarning(str(problem)), None, str(self.path), problem.location.line
-                    )
-                except SuiteWarning:
-                    refused.append(problem)
-        if refused:
-            raise SuiteError(refused)
+
+def warn_of(problems: Iterable[Problem], path: Path, config: pytest.Config) -> None:
+    """Give warnings; raises `SuiteError` with those that the user's filters turn into errors."""
+    refused = []
+    # Every worker of xdist reads the file, and the controller reads it too: its warnings are enough.
+    with warnings.catch_warnings(record=hasattr(config, "workerinput")):
+        for problem in problems:
+            try:
+                warnings.warn_explicit(SuiteWarning(str(problem)), None, str(path), problem.location.line)
+            except SuiteWarning:
+                refused.append(problem)
+    if refused:
+        raise SuiteError(refused)
+
+
+class FixtureSuiteFile(SuiteFile, pytest.Module):
+    """A suite file that names fixtures. Those of the scope of a module need a node of that kind."""
+
+    # There is no module to import.
+    obj = None
+
+    def collect(self) -> Iterable[pytest.Item]:
+        """See `SuiteFile.collect`."""
+        return SuiteFile.collect(self)
+
+    def check_fixtures(self, loaded: LoadedSuite) -> None:
+        """Raise `SuiteError` for fixtures of the suite that cannot be had."""
+        from pytest_sai3bench.plugin.fixture_values import check_fixtures  # noqa: PLC0415
+
+        check_fixtures(self, loaded)
+
+
+def suite_file(path: Path, parent: pytest.Collector) -> SuiteFile:
+    """Return the collector of a suite."""
+    return (FixtureSuiteFile if has_key(path, "fixtures") else SuiteFile).from_parent(parent, path=path)

@@ -7,7 +7,7 @@ import pytest
 from pytest_sai3bench.plugin.distribution import stop_if_broken
 from pytest_sai3bench.plugin.items import SuiteItem
 from pytest_sai3bench.plugin.state import CONTROLLER
-from pytest_sai3bench.reports.dry_run import dry_run
+from pytest_sai3bench.reports.dry_run import dry_run, dry_run_waiting
 
 
 class DryRun:
@@ -25,5 +25,5 @@ class DryRun:
             terminal.ensure_newline()
             for run in dict.fromkeys(item.run for item in items if isinstance(item, SuiteItem)):
                 terminal.write_line("")
-                terminal.write(dry_run(run.plan))
+                terminal.write(dry_run(run.plan) if run.plan else dry_run_waiting(run.loaded, run.name))
         return True

@@ -136,11 +136,11 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
     """Collect suite files: those of the ini's names, and those named, or lying below a folder named, by the user."""
     if file_path.suffix.lower() not in SUFFIXES:
         return None
-    from pytest_sai3bench.plugin.collection import SuiteFile, is_suite  # noqa: PLC0415
+    from pytest_sai3bench.plugin.collection import is_suite, suite_file  # noqa: PLC0415
 
     if not is_suite(file_path, parent.session):
         return None
-    return SuiteFile.from_parent(parent, path=file_path)
+    return suite_file(file_path, parent)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports.failure import failure_block
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pytest_sai3bench.plugin.suite_run import SuiteRun
@@ -57,7 +58,8 @@ class SuiteItem(pytest.Item):
             # Asked to show what would be set up, not to do it.
             return
         try:
-            runs_of(self.config).begin(self.run, self)
+            names = self.run.loaded.suite.fixtures
+            runs_of(self.config).begin(self.run, self, self._set_up if names else None)
         except EmbeddedServerMissing as error:
             raise _skipped(str(error).replace("\n", " ")) from None
         except Sai3benchError as error:
@@ -70,6 +72,19 @@ class SuiteItem(pytest.Item):
 
     def teardown(self) -> None:
         """Clean up after the run, if it is this item's."""
+        self._end()
+
+    def _set_up(self) -> Mapping[str, str]:
+        """Set up the fixtures of the suite, and return the variables that stand for their values."""
+        from pytest_sai3bench.plugin.fixture_values import set_up, texts_of  # noqa: PLC0415
+
+        loaded = self.run.loaded
+        values = set_up(self, loaded.suite.fixtures)
+        # What is added last is done first: the storage must be there until it is cleaned up.
+        self.addfinalizer(self._end)
+        return texts_of(values, loaded)
+
+    def _end(self) -> None:
         try:
             self.run.end(self)
         except Sai3benchError as error:

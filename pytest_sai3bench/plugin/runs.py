@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import secrets
 import sys
@@ -22,15 +23,17 @@ from pytest_sai3bench.plan.confidential import Confidential
 from pytest_sai3bench.plan.cores import known_cores
 from pytest_sai3bench.plugin.baselines import Baselines
 from pytest_sai3bench.plugin.benchmark_bridge import Rounds, is_recorded
+from pytest_sai3bench.plugin.collection import reading_options, warn_of
 from pytest_sai3bench.plugin.console import watch
 from pytest_sai3bench.plugin.state import RUNS
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports import run_folder
 from pytest_sai3bench.reports.summary import summary
 from pytest_sai3bench.reports.verdicts_json import JudgedRun, verdicts_document
+from pytest_sai3bench.thresholds.reading import PlannedSuite, read_suites
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import pytest
@@ -59,15 +62,22 @@ class Runs:
         self._folder: Path | None = None
         self._performed: list[SuiteRun] = []
 
-    def begin(self, run: SuiteRun, owner: pytest.Item) -> None:
-        """Let ``owner`` begin the run, if no other item has: endpoints, credentials, agents, prepare."""
+    def begin(
+        self, run: SuiteRun, owner: pytest.Item, set_up: Callable[[], Mapping[str, str]] | None = None
+    ) -> None:
+        """Let ``owner`` begin the run, if no other item has: endpoints, credentials, agents, prepare.
+
+        Before that ``set_up`` makes the fixtures of the suite and returns the variables that stand for their values.
+        """
         if run.owner is not None:
             run.require_begun()
             return
         run.owner = owner
         self._performed.append(run)
         with run.accounted():
-            planned = self._with_all_processes(run)
+            if set_up is not None:
+                self._settle(run, set_up())
+            planned = self._plan_of(run)
             plan = resolve_names(self._targets.bind(planned))
             credentials = self._credentials(plan)
             run.at_end.enter_context(claim(plan.endpoints, datetime.now().astimezone()))
@@ -90,6 +100,12 @@ class Runs:
                 pool=self._hosts,
                 baselines=Baselines(self._config, run.nodeid, planned),
             )
+
+    def _settle(self, run: SuiteRun, values: Mapping[str, str]) -> None:
+        """Read the suite once more, with the values of its fixtures and the environment that they have left."""
+        path = run.loaded.path
+        suites = read_suites(path, env={**os.environ, **values}, **reading_options(path, self._config))
+        warn_of(run.settle(suites), path, self._config)
 
     def show(self, terminal: pytest.TerminalReporter) -> None:
         """Write the summary of every run that measured something."""
@@ -124,14 +140,16 @@ class Runs:
     def _new_folder(self, run: SuiteRun) -> Path:
         if self._folder is None:
             self._folder = run_folder.create(self._root, datetime.now().astimezone(), secrets.token_hex(2))
-        return run_folder.create_run(self._folder, run.loaded.path.stem, run.plan.name)
+        return run_folder.create_run(self._folder, run.loaded.path.stem, run.name)
 
-    def _with_all_processes(self, run: SuiteRun) -> RunPlan:
+    def _plan_of(self, run: SuiteRun) -> RunPlan:
         """Return the plan of a run, with a process for each core of hosts that had to be asked how many they have."""
-        if not run.plan.asks_cores:
-            return run.plan
-        cores = ask_cores(run.plan, self._hosts)
-        return run.make_plan(cores=lambda host: cores.get(host, known_cores(host)))
+        suite = run.suite
+        assert isinstance(suite, PlannedSuite)
+        if not suite.plan.asks_cores:
+            return suite.plan
+        cores = ask_cores(suite.plan, self._hosts)
+        return suite.make_plan(cores=lambda host: cores.get(host, known_cores(host)))
 
     def _credentials(self, plan: RunPlan) -> Mapping[str, str | None] | None:
         s3 = [endpoint for endpoint in plan.endpoints if endpoint.scheme == "s3"]

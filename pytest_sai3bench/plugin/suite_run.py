@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pytest_sai3bench.errors import EmbeddedServerMissing, RunError
 from pytest_sai3bench.fleet.intervals import Intervals
 from pytest_sai3bench.fleet.observer import Observer
@@ -18,23 +20,23 @@ from pytest_sai3bench.reports.run_folder import write_inputs, write_run
 from pytest_sai3bench.results.model import RunResult
 from pytest_sai3bench.thresholds.baselines import compare_with
 from pytest_sai3bench.thresholds.evaluation import evaluate
+from pytest_sai3bench.thresholds.reading import PlannedSuite, WaitingSuite
 from pytest_sai3bench.thresholds.rules import OfBaseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    import pytest
-
+    from pytest_sai3bench.errors import Problem
     from pytest_sai3bench.fleet.processes import HostPool
     from pytest_sai3bench.plan.model import RunPlan
     from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.plugin.baselines import Baselines
     from pytest_sai3bench.plugin.console import Console
     from pytest_sai3bench.results.timeline import Interval
+    from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.thresholds.baselines import Comparison
     from pytest_sai3bench.thresholds.collection import Compiled
-    from pytest_sai3bench.thresholds.reading import PlannedSuite
     from pytest_sai3bench.thresholds.verdicts import Verdict
 
     Take = Callable[[StageKind, float, Interval], None]
@@ -44,16 +46,15 @@ class SuiteRun:
     """Begun, worked and ended by its ``owner``, the first item that needs it; read by every item of the suite.
 
     ``at_end`` holds what is to be done when the run ends; ``verdicts`` are those that have been given so far, by id.
-    ``console`` shows how the run goes, ``make_plan`` is that of its `PlannedSuite`. ``nodeid`` names the run in reports, and
-    the item of the run if there is one.
+    ``console`` shows how the run goes. ``nodeid`` names the run in reports, and the item of the run if there is one.
     """
 
-    def __init__(self, planned: PlannedSuite, nodeid: str) -> None:
+    def __init__(self, suite: PlannedSuite | WaitingSuite, nodeid: str) -> None:
         self.nodeid = nodeid
-        self.loaded = planned.loaded
-        self.plan = planned.plan
-        self.make_plan = planned.make_plan
-        self.rules = tuple(rule for rule in planned.rules if rule.skip is None)
+        self.suite = suite
+        self.name = f"{suite.loaded.suite.name}{suite.loaded.label}"
+        # None while it waits for values of fixtures.
+        self.plan: RunPlan | None = suite.plan if isinstance(suite, PlannedSuite) else None
         self.owner: pytest.Item | None = None
         self.folder: Path | None = None
         self.console: Console | None = None
@@ -69,10 +70,29 @@ class SuiteRun:
     @cached_property
     def keywords(self) -> set[str]:
         """Words by which ``-k`` finds the items: operations, schemes and strategies of the suite."""
+        if self.plan is None:
+            return set()
         workers = self.plan.workers
         operations = {one.op for worker in workers for stage in worker.stages for one in stage.operations}
         schemes = {endpoint.scheme for endpoint in self.plan.endpoints}
         return operations | schemes | {worker.strategy for worker in workers}
+
+    @property
+    def loaded(self) -> LoadedSuite:
+        """The suite as its file says it."""
+        return self.suite.loaded
+
+    @property
+    def rules(self) -> tuple[Compiled, ...]:
+        """The rules by which the run is judged."""
+        return tuple(rule for rule in self.suite.rules if rule.skip is None)
+
+    def settle(self, suites: Sequence[PlannedSuite]) -> list[Problem]:
+        """Take the suite from its file, read with the values of its fixtures; return the warnings that are new."""
+        (suite,) = (suite for suite in suites if suite.loaded.combination == self.loaded.combination)
+        warnings = [problem for problem in suite.loaded.warnings if problem not in self.loaded.warnings]
+        self.suite = suite
+        return warnings
 
     @contextmanager
     def accounted(self) -> Iterator[None]:
@@ -155,10 +175,21 @@ class SuiteRun:
         if self._run is not None:
             return self._run.result()
         reason = _first_line(self._error) if self._error else "the run was not begun"
-        return RunResult(self.plan.suite, self.plan.name, "", "failed", reason, 0.0, ())
+        return RunResult(self.loaded.shown, self.name, "", "failed", reason, 0.0, ())
 
     def verdict(self, rule: Compiled) -> Verdict:
-        """Return the verdict on one of the suite's rules."""
+        """Return the verdict on one of the suite's rules.
+
+        That on a rule on all endpoints, collected before these were known, is the worst of all that it stands for.
+        """
+        if rule.id not in (one.id for one in self.rules):
+            verdicts = [
+                self.verdict(one)
+                for one in self.rules
+                if (one.location, one.text) == (rule.location, rule.text)
+            ]
+            if verdicts:
+                return max(verdicts, key=_badness)
         if rule.id not in self.verdicts:
             seen = self._watching.seen(rule) if self._watching else None
             self.verdicts[rule.id] = evaluate(rule, self.result(), seen, self._beside(rule))
@@ -193,10 +224,10 @@ class SuiteRun:
 
     def require_begun(self) -> None:
         """Raise why the run did not get to its workload, if so."""
-        if isinstance(self._error, EmbeddedServerMissing):
+        if isinstance(self._error, (EmbeddedServerMissing, pytest.skip.Exception)):
             raise self._error
         if self._error is not None and not self._worked:
-            raise RunError(f"{self.plan.name} did not run: {_first_line(self._error)}")
+            raise RunError(f"{self.name} did not run: {_first_line(self._error)}")
 
     def require_sound(self) -> None:
         """Raise `RunError` when the run did not complete, or when its numbers contradict each other."""
@@ -214,6 +245,7 @@ class SuiteRun:
 
     def _write(self) -> None:
         assert self.folder is not None
+        assert self.plan is not None
         write_run(
             self.folder,
             result=self.result(),
@@ -222,6 +254,13 @@ class SuiteRun:
             config_text=self.loaded.text,
             metadata=self._metadata,
         )
+
+
+def _badness(verdict: Verdict) -> tuple[int, float]:
+    """Return what sorts the worst last: by outcome, then by the distance from the limit, on either side of it."""
+    distance = abs(verdict.margin or 0.0)
+    rank = ("passed", "inconclusive", "failed").index(verdict.outcome)
+    return rank, -distance if verdict.outcome == "passed" else distance
 
 
 def _hand_out(takers: Sequence[Take], interval: tuple[StageKind, float, Interval]) -> None:

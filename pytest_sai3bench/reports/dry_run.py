@@ -10,6 +10,7 @@ from pytest_sai3bench.plan.advice import give_advice
 from pytest_sai3bench.plan.placement import objects_per_endpoint
 from pytest_sai3bench.plan.work import OperationPlan
 from pytest_sai3bench.reports.tables import lay_out
+from pytest_sai3bench.suite.fixtures import describe_waiting
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.plan.model import HostPlan, Origin, RunPlan, WorkerPlan
     from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
+    from pytest_sai3bench.suite.loader import LoadedSuite
 
 # What prepare does about its objects, by (look, create).
 _CARE = {
@@ -51,6 +53,20 @@ def dry_run(plan: RunPlan) -> str:
     remarks = [f"note: {note}" for note in plan.notes] + [f"warning: {text}" for text in give_advice(plan)]
     if remarks:
         lines += ["", *remarks]
+    return "\n".join(lines) + "\n"
+
+
+def dry_run_waiting(loaded: LoadedSuite, name: str) -> str:
+    """Return what is known of a suite that waits for values of fixtures."""
+    lines = [
+        f"{loaded.shown}::{name}",
+        "",
+        *(f"{place}: {waits}" for place, waits in describe_waiting(loaded)),
+        "",
+    ]
+    lines.append(
+        "note: these keys, and the plan, are checked when the fixtures have values, at the start of the run"
+    )
     return "\n".join(lines) + "\n"
 
 

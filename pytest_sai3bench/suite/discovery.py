@@ -46,6 +46,16 @@ def looks_like_suite(path: Path) -> bool:
         return False
 
 
+def has_key(path: Path, key: str) -> bool:
+    """Whether the first document of a YAML file has a key at its top level; what cannot be read does not."""
+    try:
+        with path.open("rb") as stream:
+            text = stream.read(_MOST_BYTES).decode("utf-8-sig", errors="replace")
+        return key in text and any(keys == (key,) for keys in _outer_keys(text))
+    except (OSError, yaml.YAMLError):
+        return False
+
+
 def _outer_keys(text: str) -> Iterator[tuple[str, ...]]:
     """Yield the keys of the outermost mapping and of the mappings directly in it, each with the key it is under."""
     # One entry per open collection: the key whose value is next, "" where a key is next, None for a list.

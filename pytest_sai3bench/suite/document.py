@@ -22,6 +22,7 @@ from pytest_sai3bench.suite.scalars import (
     Count,
     Duration,
     EngineName,
+    FixtureName,
     Marker,
     Name,
     Namespace,
@@ -238,6 +239,14 @@ class Suite(Section):
         ),
     )
     perf_log: PerfLog = Field(default=PerfLog(), description="the time series of the run")
+    fixtures: tuple[FixtureName, ...] = Field(
+        default=(),
+        description=(
+            "a list of pytest fixtures. "
+            "They are set up before the run, and removed after its cleanup. Their values stand where "
+            "`${fixture.NAME}` or `${fixture.NAME.attribute}` does. sai3-bench has no such key."
+        ),
+    )
     markers: tuple[Marker, ...] = Field(
         default=(),
         description="a list of pytest markers. Set on every test of the suite, for `-m`. sai3-bench has no such key.",

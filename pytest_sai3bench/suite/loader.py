@@ -11,12 +11,13 @@ from pytest_sai3bench.errors import Location, Problem, SuiteError
 from pytest_sai3bench.suite import matrix, yaml12
 from pytest_sai3bench.suite.complaints import explain, place_of
 from pytest_sai3bench.suite.document import Suite
+from pytest_sai3bench.suite.fixtures import misplaced
 from pytest_sai3bench.suite.rules import check
 from pytest_sai3bench.suite.section import known_keys
 from pytest_sai3bench.suite.tree import read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from pydantic_core import ErrorDetails
@@ -31,7 +32,8 @@ LARGEST_FILE = 4 * 2**20
 class LoadedSuite:
     """A suite with its file: ``shown`` is the name of the file in messages, ``warnings`` are in file order.
 
-    ``combination`` are the values of the matrix that this one of the file's suites has.
+    ``combination`` are the values of the matrix that this one of the file's suites has. ``waiting`` are the places that
+    wait for values of fixtures; nothing below the top-level keys they are in is to be relied on.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class LoadedSuite:
     warnings: tuple[Problem, ...]
     marks: Marks = field(repr=False)
     combination: matrix.Combination = field(default_factory=dict)
+    waiting: Mapping[Place, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -94,15 +97,16 @@ def load_all(
 def _check(path: Path, text: str, tree: Tree, findings: list[Finding], *, strict: bool) -> LoadedSuite:
     """Return the suite of a tree, which ``findings`` were made in already; raises `UnusableSuiteError`."""
     file = tree.marks.file
-    suite, more = _validate(tree.data)
-    findings = [*findings, *more]
-    problems = tree.problems + [
-        tree.marks.locate(finding, strict=strict)
-        for finding in findings
-        if finding.severity != "error" or finding.place not in tree.unresolved
+    suite, more = _validate(tree.data, {str(place[0]) for place in tree.waiting if place})
+    told = [
+        finding
+        for finding in (*findings, *more)
+        if finding.severity != "error" or not tree.excuses(finding.place)
     ]
+    told += misplaced(tree.waiting, suite.fixtures)
+    problems = tree.problems + [tree.marks.locate(finding, strict=strict) for finding in told]
     warnings = tuple(sorted(problems, key=lambda problem: (problem.location.line, problem.location.column)))
-    loaded = LoadedSuite(path, file, text, suite, warnings, tree.marks)
+    loaded = LoadedSuite(path, file, text, suite, warnings, tree.marks, waiting=tree.waiting)
     if any(problem.severity == "error" for problem in problems):
         raise UnusableSuiteError(problems, loaded)
     return loaded
@@ -125,14 +129,14 @@ def read_text(path: Path, file: str) -> str:
         raise SuiteError([Problem(Location(file, line), "", message)]) from error
 
 
-def _validate(data: dict[str, Any]) -> tuple[Suite, list[Finding]]:
-    """Return the readable part of a suite, and all findings.
+def _validate(data: dict[str, Any], waiting: Collection[str]) -> tuple[Suite, list[Finding]]:
+    """Return the readable part of a suite, and all findings; keys that are ``waiting`` are not judged as a whole.
 
     What is wrong is taken out of the data until the rest is a suite: first unknown keys, because a section that has
     some is not checked as a whole, then the top-level keys with errors in them.
     """
     findings: list[Finding] = []
-    unreadable: set[str] = set()
+    unreadable: set[str] = set(waiting)
     while isinstance(outcome := _attempt(data), list):
         unknown = [error for error in outcome if error["type"] == "extra_forbidden"]
         for error in unknown or outcome:

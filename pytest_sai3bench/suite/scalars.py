@@ -143,6 +143,12 @@ def _variables(value: object) -> object:
     return {str(name): str(text) for name, text in value.items()}
 
 
+def _fixture(text: str) -> str:
+    if not _VARIABLE.fullmatch(text):
+        raise ValueError(f"{found(text)} is no name of a fixture: expected letters, digits and '_'")
+    return text
+
+
 def _text(text: str) -> str:
     if not text.strip():
         raise ValueError("empty text: expected some words")
@@ -165,6 +171,7 @@ Distribution = Annotated[
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Name = Annotated[str, AfterValidator(_name)]
 Marker = Annotated[str, AfterValidator(_marker)]
+FixtureName = Annotated[str, AfterValidator(_fixture)]
 Uri = Annotated[str, AfterValidator(_uri)]
 Base = Annotated[str, AfterValidator(_base)]
 Endpoints = Annotated[str, AfterValidator(check_endpoints)]

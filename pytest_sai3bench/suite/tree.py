@@ -13,7 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from pytest_sai3bench.errors import Location, Problem
 from pytest_sai3bench.suite import yaml12
 from pytest_sai3bench.suite.places import Marks, dotted
-from pytest_sai3bench.suite.variables import expand
+from pytest_sai3bench.suite.variables import expand, fixture_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -35,12 +35,22 @@ _KNOWN_TAGS = frozenset(
 
 
 class Tree(NamedTuple):
-    """The values of a file; ``unresolved`` are the places whose text could not be read as meant."""
+    """The values of a file; ``unresolved`` are the places whose text could not be read as meant.
+
+    ``waiting`` are those whose text waits for values of fixtures, with the names of these.
+    """
 
     data: dict[str, Any]
     marks: Marks
     problems: list[Problem]
     unresolved: set[Place]
+    waiting: dict[Place, tuple[str, ...]]
+
+    def excuses(self, place: Place) -> bool:
+        """Tell whether what is wrong with a place has been said already, or may not be wrong when fixtures have values."""
+        return place in self.unresolved or any(
+            bool(place) and waiting[: len(place)] == place for waiting in self.waiting
+        )
 
 
 def read_tree(text: str, *, file: str, env: Mapping[str, str]) -> Tree:
@@ -55,7 +65,7 @@ def read_tree(text: str, *, file: str, env: Mapping[str, str]) -> Tree:
         )
     reader = _Reader(file, env)
     data = reader.read(root, (), root)
-    return Tree(data, Marks(file, reader.positions), reader.problems, reader.unresolved)
+    return Tree(data, Marks(file, reader.positions), reader.problems, reader.unresolved, reader.waiting)
 
 
 class _Reader:
@@ -65,6 +75,7 @@ class _Reader:
         self.positions: dict[Place, tuple[int, int]] = {}
         self.problems: list[Problem] = []
         self.unresolved: set[Place] = set()
+        self.waiting: dict[Place, tuple[str, ...]] = {}
         self.nodes = 0
 
     def read(self, node: Node, place: Place, written: Node) -> Any:
@@ -86,6 +97,8 @@ class _Reader:
     def read_scalar(self, node: Node, place: Place) -> Any:
         text: str = node.value
         if "$" in text:
+            if names := [name for name in fixture_names(text) if name not in self.env]:
+                self.waiting[place] = tuple(names)
             text, complaints = expand(text, self.env)
             if complaints:
                 self.unresolved.add(place)

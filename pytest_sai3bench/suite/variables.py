@@ -1,6 +1,7 @@
 """Variables in the text of a suite: ``${NAME}`` and ``${NAME:-default}``; ``$$`` is one dollar.
 
-Names are those of the environment, or ``matrix.NAME`` for the values of a matrix.
+Names are those of the environment, ``matrix.NAME`` for the values of a matrix, or ``fixture.NAME`` and
+``fixture.NAME.ATTRIBUTE`` for those of pytest's fixtures, which are known only when a suite runs.
 """
 
 from __future__ import annotations
@@ -12,13 +13,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MARKED = re.compile(r"\$(?:\$|\{(?P<inside>[^}]*)(?P<end>\}?))")
-_INSIDE = re.compile(r"(?P<name>(?P<axis>matrix\.)?[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-.*)?", re.DOTALL)
+_INSIDE = re.compile(
+    r"(?P<name>(?P<axis>matrix\.)?[A-Za-z_][A-Za-z0-9_]*|(?P<fixture>fixture(?:\.[A-Za-z0-9_]+)+))(?P<default>:-.*)?",
+    re.DOTALL,
+)
+
+
+def fixture_names(text: str) -> list[str]:
+    """Return the names of the variables that stand for values of fixtures: ``fixture.minio.endpoint``."""
+    insides = (_INSIDE.fullmatch(match["inside"]) for match in _MARKED.finditer(text) if match["end"])
+    return [inside["name"] for inside in insides if inside and inside["fixture"]]
 
 
 def expand(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
     """Return the text with its variables replaced, and what is wrong with those that could not be.
 
-    As in a shell, the default also stands in for a variable that is set but empty.
+    As in a shell, the default also stands in for a variable that is set but empty. A value of a fixture that ``env`` does
+    not have stays as it is written, without a complaint.
     """
     complaints: list[str] = []
 
@@ -32,6 +43,12 @@ def expand(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
             )
             return match[0]
         name, default = inside["name"], inside["default"]
+        if inside["fixture"]:
+            if default is not None:
+                complaints.append(
+                    f"{match[0]} has a default: expected ${{{name}}}, which a fixture always has"
+                )
+            return env.get(name, match[0])
         if default is not None:
             return env.get(name) or default.removeprefix(":-")
         if name not in env and inside["axis"]:

@@ -103,22 +103,29 @@ def compile_rules(
         except RuleError as error:
             problems.append(Problem(entry.location, entry.path, str(error)))
             continue
-        compiled += [
-            Compiled(
-                rule_id,
-                resolved,
-                entry.text,
-                entry.location,
-                severity=entry.severity,
-                xfail=entry.xfail,
-                skip=entry.skip,
-            )
-            for rule_id, resolved in _resolve(rule, endpoints, agents)
-        ]
-    if not any(one.rule.metric.name in ERROR_METRICS for one in compiled):
-        rule = parse(IMPLICIT)
-        compiled.append(Compiled(rule_id(rule), rule, IMPLICIT, None, implicit=True))
-    return tuple(_with_unique_ids(compiled)), tuple(problems)
+        compiled += [_compiled(entry, *each) for each in _resolve(rule, endpoints, agents)]
+    return tuple(_complete(compiled)), tuple(problems)
+
+
+def compile_unplanned(
+    texts: Sequence[RuleText], operations: Sequence[str] | None
+) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
+    """Return the rules of a workload of which the endpoints are not known yet, perhaps not even the ``operations``.
+
+    There is one for each text, so a rule on ``each(...)`` stays one. Otherwise as `compile_rules`.
+    """
+    compiled: list[Compiled] = []
+    problems: list[Problem] = []
+    for entry in texts:
+        try:
+            rule = parse(entry.text)
+            if operations is not None:
+                _check_operations(rule, operations)
+        except RuleError as error:
+            problems.append(Problem(entry.location, entry.path, str(error)))
+        else:
+            compiled.append(_compiled(entry, rule_id(rule), rule))
+    return tuple(_complete(compiled)), tuple(problems)
 
 
 def find_misspelt(texts: Sequence[RuleText]) -> Iterator[Problem]:
@@ -159,12 +166,7 @@ def check(
     if rule.metric.needs_rate and not has_rate:
         message = f"{rule.metric.name} needs a rate: set io_rate, or remove the rule"
         raise RuleError(source.text, source.scope_column, message)
-    needed = rule.metric.operations.intersection(OPERATIONS_OF[rule.scope])
-    if not needed.intersection(operations):
-        missing = rule.scope if rule.scope != TOTAL else " and no ".join(sorted(needed))
-        planned = enumerate_words(dict.fromkeys(operations))
-        message = f"the workload has no {missing}; it has {planned}"
-        raise RuleError(source.text, source.scope_column, message)
+    _check_operations(rule, operations)
     if rule.metric.basis == TTFB and not has_ttfb:
         message = f"{rule.metric.name} needs s3:// endpoints and the default engine: remove the rule"
         raise RuleError(source.text, source.scope_column, message)
@@ -188,6 +190,19 @@ def _check_times(rule: Rule, times: Times | None) -> None:
         raise RuleError(source.text, source.window_column, message)
 
 
+def _check_operations(rule: Rule, operations: Sequence[str]) -> None:
+    """Raise `RuleError` for a rule on what the workload does not do."""
+    if rule.scope in (ENDPOINTS, AGENTS):
+        return
+    source = rule.source
+    needed = rule.metric.operations.intersection(OPERATIONS_OF[rule.scope])
+    if not needed.intersection(operations):
+        missing = rule.scope if rule.scope != TOTAL else " and no ".join(sorted(needed))
+        planned = enumerate_words(dict.fromkeys(operations))
+        message = f"the workload has no {missing}; it has {planned}"
+        raise RuleError(source.text, source.scope_column, message)
+
+
 def rule_id(rule: Rule) -> str:
     """Return a readable name of what the rule limits, of ``[A-Za-z0-9_.=/[]-]``: ``get.p99[endpoint=2][each=10s]``."""
     name = f"{rule.scope}.{rule.metric.name}"
@@ -204,6 +219,26 @@ def rule_id(rule: Rule) -> str:
 
 def _plain(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.=/-]", "-", text)
+
+
+def _compiled(entry: RuleText, name: str, rule: Rule) -> Compiled:
+    return Compiled(
+        name,
+        rule,
+        entry.text,
+        entry.location,
+        severity=entry.severity,
+        xfail=entry.xfail,
+        skip=entry.skip,
+    )
+
+
+def _complete(compiled: list[Compiled]) -> Iterator[Compiled]:
+    """Yield the rules with unique ids, and the implicit one where it is wanted."""
+    if not any(one.rule.metric.name in ERROR_METRICS for one in compiled):
+        rule = parse(IMPLICIT)
+        compiled = [*compiled, Compiled(rule_id(rule), rule, IMPLICIT, None, implicit=True)]
+    yield from _with_unique_ids(compiled)
 
 
 def _resolve(rule: Rule, endpoints: Sequence[str], agents: Sequence[str]) -> Iterator[tuple[str, Rule]]:

@@ -73,6 +73,19 @@ def test_variables_come_from_the_environment(
     assert main(["validate", "s.yaml"]) == 1
 
 
+def test_what_waits_for_fixtures_is_told_and_no_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = _GOOD.replace("file:///data/", "${fixture.store.uri}")
+    (folder / "s.yaml").write_text(text + "fixtures: [store]\n")
+
+    assert main(["validate", "s.yaml"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "s.yaml:1: note: target waits for fixture.store.uri: checked when pytest runs the suite",
+        "1 suite, 0 errors, 0 warnings",
+    ]
+
+
 @pytest.mark.parametrize("path", [".", "missing.yaml"])
 def test_it_is_an_error_when_there_is_nothing_to_validate(
     folder: Path, capsys: pytest.CaptureFixture[str], path: str

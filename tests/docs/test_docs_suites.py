@@ -6,7 +6,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Any
 
-from pytest_sai3bench.thresholds.reading import read_suites
+from pytest_sai3bench.thresholds.reading import PlannedSuite, collect_suites
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +34,9 @@ def test_a_suite_is_planned_and_judged_without_a_word(
     path = tmp_path / "shown.sai3.yaml"
     path.write_text(text, encoding="utf-8")
     monkeypatch.setenv("PWD", "/mnt/bench")
-    suites = read_suites(path, env=os.environ, shown=suite.place, strict=True)
-    assert [(planned.loaded.warnings, planned.plan.notes) for planned in suites] == [((), ())] * len(suites)
+    suites = collect_suites(path, env=os.environ, shown=suite.place, strict=True)
+    assert [warning for suite in suites for warning in suite.loaded.warnings] == []
+    assert [note for suite in suites if isinstance(suite, PlannedSuite) for note in suite.plan.notes] == []
 
 
 def test_comments_before_yaml_are_understood(notes: set[str]) -> None:
