@@ -157,7 +157,7 @@ def test_all_stages_run_past_the_page_cache(
     operations = (make_op("get", "data/", 3), make_op("put", "new/"), make_op("stat", "data/"))
     stages = [
         StagePlan("prepare", objects=(objects,)),
-        StagePlan("workload", duration_s=0.1, operations=operations),
+        StagePlan("workload", duration_s=0.5, operations=operations),
         StagePlan("cleanup", objects=(objects,)),
     ]
     run = make_run([endpoint_at(folder)], stages, seed=SEED)
