@@ -6,22 +6,37 @@ others run. So the controller, which normally runs nothing, collects once more, 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.plugin.state import MET_SUITES, SUFFIXES
+from pytest_sai3bench.plugin.state import MEASURING_FILES, MET_SUITES, SUFFIXES, uses_fixture
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
 
 
-def leave_out_suites(items: list[pytest.Item]) -> None:
-    """Drop the items of suites."""
+def measures(item: pytest.Item) -> bool:
+    """Tell whether an item is to run alone: that of a suite, or a test with the fixture ``sai3bench``."""
     from pytest_sai3bench.plugin.items import SuiteItem  # noqa: PLC0415 - only where there are suites
 
-    items[:] = [item for item in items if not isinstance(item, SuiteItem)]
+    return isinstance(item, SuiteItem) or uses_fixture(item)
+
+
+def leave_out(items: list[pytest.Item], config: pytest.Config) -> None:
+    """Drop what measures from the items of a worker and tell the controller, or let it be skipped."""
+    measuring = [item for item in items if measures(item)]
+    if config.getoption("sai3_xdist") == "skip":
+        config.workeroutput.pop(MET_SUITES, None)  # type: ignore[attr-defined]
+        for item in measuring:
+            item.add_marker(pytest.mark.skip(reason="nothing is measured beside xdist (--sai3-xdist=skip)"))
+        return
+    config.workeroutput |= {  # type: ignore[attr-defined]
+        MET_SUITES: True,
+        MEASURING_FILES: sorted({str(item.path) for item in measuring}),
+    }
+    items[:] = [item for item in items if item not in measuring]
 
 
 class Controller:
@@ -29,6 +44,7 @@ class Controller:
 
     def __init__(self) -> None:
         self._met_suites = False
+        self._files: frozenset[Path] = frozenset()
         self._broken = 0
         self._collecting = False
 
@@ -36,7 +52,9 @@ class Controller:
     def pytest_testnodedown(self, node: Any) -> None:
         """Learn whether there are suites at all: most sessions have none and must not notice us."""
         # A worker that crashed has no output.
-        self._met_suites |= getattr(node, "workeroutput", {}).get(MET_SUITES, False)
+        output = getattr(node, "workeroutput", {})
+        self._met_suites |= output.get(MET_SUITES, False)
+        self._files |= frozenset(map(Path, output.get(MEASURING_FILES, ())))
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Count what could not be collected, by workers or by us."""
@@ -51,7 +69,7 @@ class Controller:
         return outcome
 
     def collect(self, session: pytest.Session) -> Sequence[pytest.Item]:
-        """Collect the suites alone; other files are neither read nor imported here."""
+        """Collect suites and files with tests that measure; other files are neither read nor imported here."""
         config = session.config
         terminal = config.pluginmanager.get_plugin("terminalreporter")
         if terminal is not None:
@@ -62,7 +80,7 @@ class Controller:
         )
         arguments = config.args
         directory = config.invocation_params.dir
-        config.args = [one for one in arguments if not _is_other_file(directory / one.partition("::")[0])]
+        config.args = [one for one in arguments if not self._is_other(directory / one.partition("::")[0])]
         self._collecting = True
         try:
             collect(session=session)
@@ -74,14 +92,15 @@ class Controller:
     @pytest.hookimpl(tryfirst=True)
     def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
         """Leave all files alone that cannot be suites."""
-        return True if self._collecting and _is_other_file(collection_path) else None
+        return True if self._collecting and self._is_other(collection_path) else None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Keep suites only: there are other items in YAML files."""
-        from pytest_sai3bench.plugin.items import SuiteItem  # noqa: PLC0415 - only where there are suites
+        """Keep what measures only: there are other items in these files."""
+        items[:] = [item for item in items if measures(item)]
 
-        items[:] = [item for item in items if isinstance(item, SuiteItem)]
+    def _is_other(self, path: Path) -> bool:
+        return path.suffix.lower() not in SUFFIXES and path not in self._files and path.is_file()
 
     def _run_suites(self, session: pytest.Session) -> None:
         """Collect the suites and run their items, as pytest's own loop would."""
@@ -102,7 +121,3 @@ def stop_if_broken(session: pytest.Session, errors: int) -> None:
     """Stop the session, as pytest's own loop would, when there were errors of collection."""
     if errors and not session.config.option.continue_on_collection_errors:
         raise session.Interrupted(f"{errors} error{'' if errors == 1 else 's'} during collection")
-
-
-def _is_other_file(path: Path) -> bool:
-    return path.suffix.lower() not in SUFFIXES and path.is_file()

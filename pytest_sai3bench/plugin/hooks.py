@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.plugin.state import CONTROLLER, MET_SUITES, RUNS, SUFFIXES
+from pytest_sai3bench.plugin.state import CONTROLLER, MET_SUITES, RUNS, SUFFIXES, uses_fixture
 
 if TYPE_CHECKING:
+    from pytest_sai3bench.plugin.api import Sai3bench
     from pytest_sai3bench.plugin.collection import SuiteFile
 
 _DEFAULT_FILES = ("*.sai3.yaml", "*.sai3.yml")
@@ -107,6 +108,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="Make a baseline of a run for which it is missing, and skip the rules on it.",
     )
+    group.addoption(
+        "--sai3-xdist",
+        choices=("alone", "skip"),
+        default="alone",
+        help="What becomes of suites with pytest-xdist: they run alone, after its workers; or are skipped.",
+    )
     parser.addini(
         "sai3bench_files", "Names of suite files (globs).", type="args", default=list(_DEFAULT_FILES)
     )
@@ -145,11 +152,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave suites to the controller, on a worker of xdist."""
-    if MET_SUITES in getattr(config, "workeroutput", {}):
-        from pytest_sai3bench.plugin.distribution import leave_out_suites  # noqa: PLC0415
+    """Leave what measures to the controller, on a worker of xdist."""
+    if not hasattr(config, "workeroutput"):
+        return
+    if MET_SUITES in config.workeroutput or any(map(uses_fixture, items)):
+        from pytest_sai3bench.plugin.distribution import leave_out  # noqa: PLC0415
 
-        leave_out_suites(items)
+        leave_out(items, config)
+
+
+@pytest.fixture
+def sai3bench(request: pytest.FixtureRequest) -> Sai3bench:
+    """Run suites in a test, such as ``result = sai3bench.run("suite.yaml"); assert result.get.p99 < 0.020``."""
+    from pytest_sai3bench.plugin.api import Sai3bench  # noqa: PLC0415
+
+    return Sai3bench(request)
 
 
 @pytest.hookimpl(optionalhook=True)

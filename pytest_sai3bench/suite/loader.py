@@ -55,6 +55,14 @@ class LoadedSuite:
         return self.marks.where(place)
 
 
+@dataclass(frozen=True)
+class Written:
+    """A suite that is in no file: its text, and the line of the program that stands for all places in it."""
+
+    text: str = field(repr=False)
+    line: int
+
+
 class UnusableSuiteError(SuiteError):
     """A suite with errors in it; ``readable`` is what is left when the parts with errors are taken out."""
 
@@ -69,23 +77,30 @@ def load(path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str
 
 
 def load_all(
-    path: Path, *, env: Mapping[str, str], strict: bool = False, shown: str = ""
+    path: Path,
+    *,
+    env: Mapping[str, str],
+    strict: bool = False,
+    shown: str = "",
+    written: Written | None = None,
 ) -> tuple[LoadedSuite, ...]:
     """Read and check a suite file, once for each combination of its matrix.
 
+    What is ``written`` counts as if it were in the file.
     Raises SuiteError with all problems of the first combination that has any, warnings among them. ``strict`` turns
     tolerated oddities, such as unknown keys, into errors. What is readable beside an error comes with it, as
     `UnusableSuiteError`.
     """
     file = shown or str(path)
-    text = read_text(path, file)
+    text = written.text if written else read_text(path, file)
+    line = written.line if written else None
     try:
-        tree = read_tree(text, file=file, env=env)
+        tree = read_tree(text, file=file, env=env, line=line)
         if "matrix" not in tree.data:
             return (_check(path, text, tree, [], strict=strict),)
         suites = []
         for combination in matrix.combinations(tree.data):
-            tree = read_tree(text, file=file, env={**env, **matrix.variables(combination)})
+            tree = read_tree(text, file=file, env={**env, **matrix.variables(combination)}, line=line)
             unused = matrix.put_in(tree.data, combination, text, known_keys(Suite))
             suite = _check(path, text, tree, list(unused), strict=strict)
             suites.append(replace(suite, combination=combination))

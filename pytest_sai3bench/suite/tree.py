@@ -6,6 +6,7 @@ document. What an alias refers to counts every time it is used: a few nested ali
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -53,8 +54,11 @@ class Tree(NamedTuple):
         )
 
 
-def read_tree(text: str, *, file: str, env: Mapping[str, str]) -> Tree:
-    """Return the values of a document; raises MalformedError when they cannot be read at all."""
+def read_tree(text: str, *, file: str, env: Mapping[str, str], line: int | None = None) -> Tree:
+    """Return the values of a document; raises MalformedError when they cannot be read at all.
+
+    Where ``line`` is given, everything is said to stand there.
+    """
     root = yaml12.compose(text)
     if root is None or (isinstance(root, ScalarNode) and not root.value):
         raise yaml12.MalformedError("the file is empty: expected a mapping with 'workload'")
@@ -65,6 +69,9 @@ def read_tree(text: str, *, file: str, env: Mapping[str, str]) -> Tree:
         )
     reader = _Reader(file, env)
     data = reader.read(root, (), root)
+    if line is not None:
+        reader.positions = {(): (line, 1)}
+        reader.problems = [replace(one, location=Location(file, line)) for one in reader.problems]
     return Tree(data, Marks(file, reader.positions), reader.problems, reader.unresolved, reader.waiting)
 
 

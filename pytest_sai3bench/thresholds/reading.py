@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
-    from pytest_sai3bench.suite.loader import LoadedSuite
+    from pytest_sai3bench.suite.loader import LoadedSuite, Written
     from pytest_sai3bench.thresholds.collection import Compiled
 
 
@@ -60,16 +60,18 @@ def collect_suites(
     strict: bool = False,
     duration_s: float | None = None,
     hosts: Sequence[str] | None = None,
+    written: Written | None = None,
 ) -> tuple[PlannedSuite | WaitingSuite, ...]:
     """Read the suites of a file, one for each combination of its matrix, without touching any storage.
 
     ``shown`` names the file in messages. ``strict`` turns tolerated oddities, such as unknown keys, into errors;
     ``duration_s`` replaces the suite's, ``hosts`` those of its agents (see `build_plan`). ``env`` has the variables of
-    the environment, and the values of fixtures where they are known. Raises `SuiteError` with the problems of the keys
+    the environment, and the values of fixtures where they are known; what is ``written`` counts as if it were in the
+    file. Raises `SuiteError` with the problems of the keys
     and of the rules, or of the plan and of the rules: without keys there is no plan.
     """
     try:
-        suites = load_all(path, env=env, strict=strict, shown=shown)
+        suites = load_all(path, env=env, strict=strict, shown=shown, written=written)
     except UnusableSuiteError as error:
         raise SuiteError([*error.problems, *find_misspelt(_texts(error.readable))]) from None
     found: list[PlannedSuite | WaitingSuite] = []
@@ -96,9 +98,12 @@ def read_suites(
     strict: bool = False,
     duration_s: float | None = None,
     hosts: Sequence[str] | None = None,
+    written: Written | None = None,
 ) -> tuple[PlannedSuite, ...]:
     """Read suites as `collect_suites` does; raises `SuiteError` as well for those that wait for values of fixtures."""
-    suites = collect_suites(path, env=env, shown=shown, strict=strict, duration_s=duration_s, hosts=hosts)
+    suites = collect_suites(
+        path, env=env, shown=shown, strict=strict, duration_s=duration_s, hosts=hosts, written=written
+    )
     planned = [suite for suite in suites if isinstance(suite, PlannedSuite)]
     missing = [
         Problem(suite.loaded.where(place), dotted(place), f"no value of {' and '.join(names)} is known")
