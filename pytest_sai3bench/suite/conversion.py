@@ -120,32 +120,17 @@ def _add_stages(work: _Work, top: Mapping[str, Node]) -> None:
     distributed = top["distributed"]
     if not isinstance(distributed, MappingNode):
         return
-    inner, line = _values(distributed), distributed.start_mark.line + 1
-    if work.data["distributed"].get("stages"):
+    if work.data["distributed"].get("stages") or work.data.get("stages"):
         return
-    if "stages" in inner:
-        raise yaml12.MalformedError(
-            "'stages' is there, but empty: remove it, then stages can be written",
-            inner["stages"].start_mark.line + 1,
-        )
+    line = distributed.start_mark.line + 1
     stages = _stages(work.data, top.get("duration"))
-    if distributed.flow_style:
-        at = work.end(distributed) - 1
-        comma = "" if work.text[:at].rstrip().endswith((",", "{")) else ", "
-        work.edits.append(_Edit(at, at, f"{comma}stages: [{', '.join(stages)}]"))
-    else:
-        first: Node = distributed.value[0][0]
-        indent = " " * first.start_mark.column
-        at = work.after_line(work.end(distributed))
-        broken = "" if work.text[:at].endswith("\n") else "\n"
-        written = [f"{indent}stages:", *(f"{indent}  - {stage}" for stage in stages)]
-        work.edits.append(_Edit(at, at, broken + "".join(f"{each}\n" for each in written)))
+    _write_stages(work, distributed, stages)
     read = work.read("stages: [" + ", ".join(stages) + "]\n")["stages"]
     work.data["distributed"] = {**work.data["distributed"], "stages": read}
     work.changes.append(
         Change(line, f"added distributed.stages: {', '.join(stage['name'] for stage in read)}")
     )
-    cleanup = (work.data.get("prepare") or {}).get("cleanup")
+    cleanup = _section(work.data, "prepare").get("cleanup")
     if read[-1]["type"] == "cleanup":
         _move_cleanup(work, top["prepare"])
     elif isinstance(cleanup, str):
@@ -153,9 +138,39 @@ def _add_stages(work: _Work, top: Mapping[str, Node]) -> None:
         work.changes.append(Change(top["prepare"].start_mark.line + 1, text, done=False))
 
 
+def _write_stages(work: _Work, distributed: MappingNode, stages: list[str]) -> None:
+    """Write a list of stages at the end of a mapping, or where it has an empty one."""
+    empty = _values(distributed).get("stages")
+    if distributed.flow_style:
+        written = f"[{', '.join(stages)}]"
+        if empty is not None:
+            work.edits.append(_Edit(work.begin(empty), work.end(empty), written))
+            return
+        at = work.end(distributed) - 1
+        comma = "" if work.text[:at].rstrip().endswith((",", "{")) else ", "
+        work.edits.append(_Edit(at, at, f"{comma}stages: {written}"))
+        return
+    first: Node = distributed.value[0][0]
+    indent = " " * first.start_mark.column
+    lines = [f"{indent}  - {stage}" for stage in stages]
+    if empty is None:
+        lines.insert(0, f"{indent}stages:")
+    else:
+        work.edits.append(_Edit(work.begin(empty), work.end(empty), ""))
+    at = work.after_line(work.end(distributed if empty is None else empty))
+    broken = "" if work.text[:at].endswith("\n") else "\n"
+    work.edits.append(_Edit(at, at, broken + "".join(f"{each}\n" for each in lines)))
+
+
+def _section(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """Return the mapping that a key has, an empty one when it has something else."""
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 def _stages(data: Mapping[str, Any], duration: Node | None) -> list[str]:
     """Return the stages, as YAML, that do what is done without any."""
-    prepare, sync = data.get("prepare") or {}, data["distributed"].get("barrier_sync") or {}
+    prepare, sync = _section(data, "prepare"), _section(data["distributed"], "barrier_sync")
     kinds = ["type: validation, completion: validation_passed"]
     if prepare.get("ensure_objects"):
         kinds.append("type: prepare, completion: tasks_done")
@@ -172,7 +187,7 @@ def _stages(data: Mapping[str, Any], duration: Node | None) -> list[str]:
 
 
 def _duration(data: Mapping[str, Any], node: Node | None) -> str:
-    if "duration" in (data.get("matrix") or {}):
+    if "duration" in _section(data, "matrix"):
         return '"${matrix.duration}"'
     if not isinstance(node, ScalarNode) or not node.value:
         return "60s"
@@ -236,6 +251,8 @@ def _drop(data: Any, place: Place) -> None:
 
 def _apply(work: _Work) -> str:
     text = work.text
+    if not work.edits:
+        return text
     for edit in sorted(work.edits, reverse=True):
         text = text[: edit.start] + edit.text + text[edit.end :]
     if "\r\n" in work.text:

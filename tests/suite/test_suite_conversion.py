@@ -136,6 +136,24 @@ def test_flow_style_gets_its_stages_in_line(before: str, after: str) -> None:
     assert convert(before).text == after.replace("STAGES", stages)
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "distributed:\n  stages: []  # none yet\n  agents: []\n",
+            "distributed:\n  stages:   # none yet\nLINES  agents: []\n",
+        ),
+        ("distributed:\n  agents: []\n  stages:", "distributed:\n  agents: []\n  stages:\nLINES"),
+        ("distributed: {stages: [], agents: []}", "distributed: {stages: LIST, agents: []}"),
+    ],
+)
+def test_an_empty_list_of_stages_is_filled(before: str, after: str) -> None:
+    stages = (PREFLIGHT, execute(2, "60s"))
+    lines = "".join(f"    - {stage}\n" for stage in stages)
+
+    assert convert(before).text == after.replace("LINES", lines).replace("LIST", f"[{', '.join(stages)}]")
+
+
 def test_an_alias_at_the_end_is_a_line_of_its_own() -> None:
     text = dedent("""\
         x-endpoints: &endpoints {endpoints: [s3://h:1/bucket/]}
@@ -224,10 +242,19 @@ def test_a_cleanup_that_depends_is_left_to_people() -> None:
         "target: file:///d/\nworkload: [{op: get, path: a, weight: 1}]\n",
         "distributed:\n  agents: []\n  stages:\n    - {name: a, order: 1, type: execute, duration: 1s}\n",
         "distributed:\n",
+        "workload: [.nan]\n",
+        "stages: [{name: a, order: 1, type: execute, duration: 1s}]\ndistributed: {agents: []}\n",
     ],
 )
 def test_what_needs_nothing_is_left_alone(text: str) -> None:
     assert convert(text) == (text, ())
+
+
+def test_what_is_wrong_elsewhere_stays_so() -> None:
+    text = "distributed: {agents: [], barrier_sync: 1}\nprepare: [a]\nmatrix: 5\nduration: [1]\n"
+    stages = f"stages: [{PREFLIGHT}, {execute(2, '60s')}]"
+
+    assert convert(text).text == text.replace("1}", f"1, {stages}}}")
 
 
 @pytest.mark.parametrize(
@@ -235,11 +262,6 @@ def test_what_needs_nothing_is_left_alone(text: str) -> None:
     [
         ("- a\n", 1, "expected a mapping with 'workload'"),
         ("a: [\n", 2, None),
-        (
-            "distributed:\n  agents: []\n  stages: []\n",
-            3,
-            "'stages' is there, but empty: remove it, then stages can be written",
-        ),
         (
             "x-d: &d\n  agents: []\ndistributed: *d\n",
             1,
