@@ -191,6 +191,9 @@ class _FileLane(Lane):
         elif op == LIST:
             for _ in list_files(self._roots[endpoint], key, recursive=True):
                 pass
+        else:
+            act, directory = shape
+            act(self._roots[endpoint], directory)
         return size, began
 
     def _verify(self, path: str, key: str, size: int, shape: Shape) -> int:

@@ -26,6 +26,7 @@ _KINDS = {
     errno.EIO: "io-error",
     errno.ESTALE: "stale-handle",
     errno.ETIMEDOUT: "timeout",
+    errno.ENOTEMPTY: "not-empty",
 }
 
 

@@ -21,10 +21,27 @@ _MASK = (1 << 64) - 1
 _SCATTER = 0x9E3779B97F4A7C15
 
 
+class Share(Protocol):
+    """The numbers of objects for which one worker cares, like a range of them."""
+
+    def __len__(self) -> int: ...
+
+    def __contains__(self, number: int, /) -> bool: ...
+
+    def __getitem__(self, position: int, /) -> int: ...
+
+    def index(self, number: int, /) -> int:
+        """Return the position of a number."""
+
+
 class Names(Protocol):
-    """The names of ``total`` objects, which are numbered from 0."""
+    """The names of ``total`` objects, which are numbered from 0.
+
+    They lie in some folders, or, where they are ``deep``, anywhere below these.
+    """
 
     total: int
+    deep: bool
 
     @property
     def name(self) -> Callable[[int], str]:
@@ -36,9 +53,14 @@ class Names(Protocol):
     def places(self) -> Iterator[str]:
         """Yield the folders in which they are."""
 
+    def share(self, own: int, shares: int) -> Share:
+        """Return the numbers of those that belong to one of so many workers."""
+
 
 class NumberedNames:
     """Implements `Names` for a set of prepare; ``stem`` is folder and kind, as in ``data/prepared-``."""
+
+    deep = False
 
     def __init__(self, stem: str, total: int, shards: int = 0) -> None:
         self.stem = stem
@@ -61,6 +83,10 @@ class NumberedNames:
             yield folder
         for shard in range(min(self._shards, self.total)):
             yield folder + _folder_of(shard)
+
+    def share(self, own: int, shares: int) -> range:
+        """See `Names.share`: every n-th."""
+        return range(own, self.total, shares)
 
 
 class Shards:

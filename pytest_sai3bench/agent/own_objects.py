@@ -14,7 +14,9 @@ from .sources import everywhere
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .engine import Source
     from .large import Multipart
+    from .naming import Share
     from .sources import Created, Homes, Numbered, Task
 
 
@@ -24,7 +26,7 @@ class Absent:
     What is found takes a bit for each object of the share, what is not takes nothing.
     """
 
-    def __init__(self, share: range) -> None:
+    def __init__(self, share: Share) -> None:
         self._share = share
         self._present: bytearray | None = None
 
@@ -72,9 +74,12 @@ class Missing:
         while (position := self._next()) < self._length:
             number = self.number_at(position)
             if number >= 0:
-                numbered, name = self._numbered, self.name(number)
-                return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
+                return self._put(number)
         return None
+
+    def _put(self, number: int) -> Task:
+        numbered, name = self._numbered, self.name(number)
+        return (PUT | numbered.how, name, numbered.size(name), numbered.shape, self.homes(number))
 
     def issued(self) -> int:
         """Return how many positions were passed, whose objects may have been made; call it when no more are taken."""
@@ -125,7 +130,7 @@ def _created_part(part: Created, homes: Homes) -> Callable[[int], tuple[str, int
 class Chain:
     """One source after another; with ``multipart`` large objects are written in parts."""
 
-    def __init__(self, parts: Sequence[Missing], multipart: Multipart | None = None) -> None:
+    def __init__(self, parts: Sequence[Source], multipart: Multipart | None = None) -> None:
         self._parts = tuple(parts)
         self._multipart = multipart
 

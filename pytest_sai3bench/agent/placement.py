@@ -55,6 +55,13 @@ class Placement(NamedTuple):
     def _home_of_prepared(self, shares: int, number: int) -> int:
         return (number // shares * self.processes + self.process) % self.endpoints
 
+    def homes_of_files(self) -> Homes:
+        """Return where the files of a tree live, each by its number: the same for all agents, whoever makes them."""
+        return self._home_of_file if self.is_single else everywhere
+
+    def _home_of_file(self, number: int) -> int:
+        return number % self.endpoints
+
     def homes_of_new(self) -> Homes:
         """Return where new objects of this worker live, each by its number; every worker begins at another endpoint."""
         return self._home_of_new if self.is_single else everywhere

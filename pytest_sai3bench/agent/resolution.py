@@ -48,7 +48,8 @@ def resolve_pools(
     pools: list[Pool | None] = []
     known: dict[tuple[str, str], Pool] = {}
     for operation in operations:
-        if operation["op"] not in ("get", "stat", "delete") or not operation["weight"]:
+        finds = operation["op"] in ("get", "stat", "delete") and operation["tree"] is None
+        if not finds or not operation["weight"]:
             pools.append(None)
             continue
         key = (operation["path"], operation["pool"])
@@ -167,8 +168,8 @@ def find_missing(
     """
 
     def absent(endpoints: Sequence[int], own: int, shares: int, homes: Homes) -> Absent:
-        missing = Absent(range(own, names.total, shares))
-        for endpoint in endpoints if look else ():
+        missing = Absent(names.share(own, shares))
+        for endpoint in endpoints if look and len(missing) else ():
             for number in _numbers_on(endpoint, names, engine, breathe):
                 # What is on another endpoint than its own is not there.
                 if homes(number) in (endpoint, ANYWHERE):
@@ -182,7 +183,7 @@ def find_missing(
             for endpoint, (homes, (own, shares)) in enumerate(zip(copies, placement.sharers))
         ]
     own, shares = share
-    homes = placement.homes_of_prepared(shares)
+    homes = placement.homes_of_files() if names.deep else placement.homes_of_prepared(shares)
     return [(absent(placement.listed, own, shares, homes), homes)]
 
 
@@ -192,7 +193,7 @@ def _numbers_on(endpoint: int, names: Names, engine: Engine, breathe: Callable[[
         for folder in names.places():
             breathe()
             for position, name in enumerate(
-                engine.names(folder, recursive=False, endpoint=endpoint), start=1
+                engine.names(folder, recursive=names.deep, endpoint=endpoint), start=1
             ):
                 if position % 1000 == 0:
                     breathe()

@@ -16,7 +16,7 @@ from .feeding import Feed, View, choose, feeding
 from .gates import Gate, Guarded
 from .large import LARGE, Large, read_multipart, read_ranges
 from .messages import ATOMIC, FSYNC, OPERATIONS
-from .naming import UNSHARDED
+from .naming import UNSHARDED, NumberedNames
 from .patterns import parse_pattern
 from .payload import Shape
 from .pools import PlacedPool
@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from random import Random
 
     from .large import Multipart, Ranges
-    from .naming import NumberedNames, Shards
+    from .naming import Names, Shards
     from .placement import Placement
     from .pools import NamePool
+    from .tree_sources import Forest
 
 # One operation: index in `OPERATIONS` (for PUTs of files with `FSYNC` and `ATOMIC`) and key relative to the endpoint; for
 # PUTs size in bytes and shape of the data (None for plain), for GETs the same of what must come back (None for whatever
@@ -60,17 +61,18 @@ class Created(NamedTuple):
     places: Sequence[Homes]
 
 
-class _Entry:
+class Entry:
     """One entry of the workload: draws its next task, or None when it has run out of objects."""
 
     def __init__(self, op: str) -> None:
         self.op = OPERATIONS.index(op)
 
     def draw(self) -> Task | None:
+        """Return the next task, None when there is none left."""
         raise NotImplementedError
 
 
-class _Reads(_Entry):
+class _Reads(Entry):
     """GET and STAT: any object of the pool, with replacement."""
 
     def __init__(self, op: str, pool: NamePool, rng: Random) -> None:
@@ -83,7 +85,7 @@ class _Reads(_Entry):
         return (self.op, self._pool[int(self._random() * self._length)], 0, None, ANYWHERE)
 
 
-class _PlacedReads(_Entry):
+class _PlacedReads(Entry):
     """GET and STAT of objects that are each on one endpoint."""
 
     def __init__(self, op: str, pool: PlacedPool, rng: Random) -> None:
@@ -97,10 +99,10 @@ class _PlacedReads(_Entry):
         return (self.op, name, 0, None, place)
 
 
-class _VerifiedReads(_Entry):
+class _VerifiedReads(Entry):
     """GET like another entry, of objects of prepare that must come back as they were written."""
 
-    def __init__(self, op: str, reads: _Entry, known: Known) -> None:
+    def __init__(self, op: str, reads: Entry, known: Known) -> None:
         super().__init__(op)
         self._reads = reads.draw
         self._find = known.find
@@ -114,10 +116,10 @@ class _VerifiedReads(_Entry):
         return (self.op, key, objects.size(key), objects.shape, place)
 
 
-class _LargeReads(_Entry):
+class _LargeReads(Entry):
     """GET like another entry; of large objects, and of those of unknown size, by ranges."""
 
-    def __init__(self, op: str, reads: _Entry, ranges: Ranges, known: Known) -> None:
+    def __init__(self, op: str, reads: Entry, ranges: Ranges, known: Known) -> None:
         super().__init__(op)
         self._reads = reads.draw
         self._ranges = ranges
@@ -134,7 +136,7 @@ class _LargeReads(_Entry):
         return (op | LARGE, key, size, Large(self._ranges, shape), place)
 
 
-class _Lists(_Entry):
+class _Lists(Entry):
     """LIST: always the same folder, on the endpoints in turn where they do not show the same."""
 
     def __init__(self, op: str, folder: str, homes: Homes) -> None:
@@ -147,7 +149,7 @@ class _Lists(_Entry):
         return (self.op, self._folder, 0, None, self._homes(next(self._counter)))
 
 
-class _Deletes(_Entry):
+class _Deletes(Entry):
     """DELETE: each object of this worker's part of the pool once, in random order."""
 
     def __init__(self, op: str, pool: Pool, worker: int, workers: int, rng: Random) -> None:
@@ -165,7 +167,7 @@ class _Deletes(_Entry):
         return (self.op, name, 0, None, place)
 
 
-class _Puts(_Entry):
+class _Puts(Entry):
     """PUT: a new object every time."""
 
     def __init__(self, op: str, name: Callable[[int], str], size: Callable[[], int], shape: Shape) -> None:
@@ -203,10 +205,10 @@ class _PlacedPuts(_Puts):
         return (self.op, self._name(number), self._size(), self._shape, self._homes(number))
 
 
-class _LargePuts(_Entry):
+class _LargePuts(Entry):
     """PUT like another entry; of large objects in parts."""
 
-    def __init__(self, op: str, puts: _Entry, multipart: Multipart) -> None:
+    def __init__(self, op: str, puts: Entry, multipart: Multipart) -> None:
         super().__init__(op)
         self._puts = puts.draw
         self._divide = multipart.divide
@@ -217,7 +219,7 @@ class _LargePuts(_Entry):
         return self._divide(task)
 
 
-class _FedPuts(_Entry):
+class _FedPuts(Entry):
     """PUT like another entry; tells the readers of new objects when they are there."""
 
     def __init__(self, op: str, puts: _Puts, multipart: Multipart | None) -> None:
@@ -232,10 +234,10 @@ class _FedPuts(_Entry):
         return feeding(self.feed, number, self._divide(task) if self._divide else task, self.gates)
 
 
-class _FedReads(_Entry):
+class _FedReads(Entry):
     """GET and STAT like another entry, also of new objects that the pattern matches."""
 
-    def __init__(self, op: str, reads: _Entry, length: int, views: list[View], rng: Random) -> None:
+    def __init__(self, op: str, reads: Entry, length: int, views: list[View], rng: Random) -> None:
         super().__init__(op)
         self._reads = reads.draw
         self._length = length
@@ -247,10 +249,10 @@ class _FedReads(_Entry):
         return (self.op, found[0], 0, None, found[1]) if found else self._reads()
 
 
-class _GatedEntry(_Entry):
+class _GatedEntry(Entry):
     """Operations like those of another entry, which wait for gates."""
 
-    def __init__(self, op: str, entry: _Entry, gates: tuple[Gate, ...]) -> None:
+    def __init__(self, op: str, entry: Entry, gates: tuple[Gate, ...]) -> None:
         super().__init__(op)
         self._entry = entry.draw
         self._gates = gates
@@ -281,8 +283,10 @@ class Mix:
         known: Known,
         together: int = 0,
         decode: Callable[[str], str] | None = None,
+        forest: Forest | None = None,
     ) -> None:
         self._known = known
+        self._forest = forest
         self._placement = placement
         self._notes: list[str] = []
         self.created: list[Created] = []
@@ -291,7 +295,7 @@ class Mix:
         self._decode = decode
         self._feeds: list[Feed] = []
         self._views: list[tuple[str, list[View]]] = []
-        self._entries: list[tuple[_Entry, int, str]] = []
+        self._entries: list[tuple[Entry, int, str]] = []
         shared = Gate(together) if together else None
         numbered = [each for each in enumerate(operations) if each[1]["weight"]]
         # PUTs first: reads have to know them all.
@@ -313,8 +317,11 @@ class Mix:
 
     def _make(
         self, operation: dict[str, Any], pool: Pool | None, worker: int, workers: int, base: int
-    ) -> _Entry:
+    ) -> Entry:
         op, path, homes = operation["op"], operation["path"], self._placement.homes_of_new()
+        if operation["tree"] is not None:
+            assert self._forest is not None
+            return self._divide(operation, self._forest.entry(operation))
         if op == "put":
             folder = path if not path or path.endswith("/") else path + "/"
             sampler = make_sampler(operation["size"], self._rng)
@@ -327,18 +334,17 @@ class Mix:
                 puts = _PlacedPuts(*parts, homes=homes)
             puts.op |= how_to_put(operation)
             self.created.append(puts.created(self._placement.places_of_new()))
-            multipart = read_multipart(operation["multipart"])
             if self._decode:
-                fed = _FedPuts(op, puts, multipart)
+                fed = _FedPuts(op, puts, read_multipart(operation["multipart"]))
                 self._feeds.append(fed.feed)
                 return fed
-            return _LargePuts(op, puts, multipart) if multipart else puts
+            return self._divide(operation, puts)
         if op == "list":
             return _Lists(op, path, homes)
         assert pool is not None
         if op == "delete":
             return _Deletes(op, pool, worker, workers, self._rng)
-        reads: _Entry
+        reads: Entry
         if isinstance(pool, PlacedPool):
             reads = _PlacedReads(op, pool, self._rng)
         else:
@@ -348,9 +354,14 @@ class Mix:
             reads = _FedReads(op, reads, len(pool), views, self._rng)
         if operation["verify"]:
             reads = _VerifiedReads(op, reads, self._known)
+        return self._divide(operation, reads)
+
+    def _divide(self, operation: dict[str, Any], entry: Entry) -> Entry:
+        """Return an entry that moves large objects in parts, if that is wanted."""
         if operation["ranges"]:
-            reads = _LargeReads(op, reads, read_ranges(operation["ranges"]), self._known)
-        return reads
+            return _LargeReads(operation["op"], entry, read_ranges(operation["ranges"]), self._known)
+        multipart = read_multipart(operation["multipart"])
+        return _LargePuts(operation["op"], entry, multipart) if multipart else entry
 
     @property
     def notes(self) -> list[str]:
@@ -411,7 +422,7 @@ def how_to_put(options: dict[str, Any]) -> int:
 class Numbered(NamedTuple):
     """The objects of one set of prepare: their names, size in bytes by name, shape of the data, and ``how``."""
 
-    names: NumberedNames
+    names: Names
     size: Callable[[str], int]
     shape: Shape
     how: int = 0
@@ -423,7 +434,13 @@ class Known:
     def __init__(self, sets: Iterable[Numbered] = (), shards: Shards = UNSHARDED) -> None:
         self.shards = shards
         self._parse = shards.parse
-        self._by_stem = {objects.names.stem: objects for objects in sets}
+        self._by_stem: dict[str, Numbered] = {}
+        self._others: list[Numbered] = []
+        for objects in sets:
+            if isinstance(objects.names, NumberedNames):
+                self._by_stem[objects.names.stem] = objects
+            else:
+                self._others.append(objects)
 
     @property
     def totals(self) -> dict[str, int]:
@@ -434,4 +451,6 @@ class Known:
         """Return the set to which an object belongs, None for one that is not of prepare."""
         parsed = self._parse(key)
         objects = self._by_stem.get(parsed[0]) if parsed else None
-        return objects if objects and parsed and parsed[1] < objects.names.total else None
+        if objects and parsed and parsed[1] < objects.names.total:
+            return objects
+        return next((other for other in self._others if other.names.number(key) >= 0), None)

@@ -18,10 +18,11 @@ from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
 from .naming import NumberedNames, Shards
-from .own_objects import Missing, Removals, Turns, arrange
+from .own_objects import Chain, Removals, Turns, arrange
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
+from .planting import Trees
 from .policy import ErrorPolicy
 from .recorder import NEVER_NS, Totals, Window
 from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
@@ -30,14 +31,18 @@ from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .sizes import mean_size, size_by_name
 from .sources import Created, Known, Mix, Numbered, how_to_put
+from .tree_sources import Forest
 from .watch import Watch
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Sequence
 
-    from .engine import Control, Engine
+    from .engine import Control, Engine, Source
     from .messages import CheckWire, ResultWire, RoomWire
+    from .naming import Names
     from .op_log import OpLog
+    from .own_objects import Missing
     from .recorder import Segment
     from .sigv4 import Credentials
     from .tls import TlsSettings
@@ -46,8 +51,13 @@ if TYPE_CHECKING:
 _NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
 # How long the last lines of a log of operations may take.
 _LOG_S = 3.0
+# Operations that need storage which can be written.
+_WRITING = ("put", "delete", "mkdir", "rmdir")
 # What a missing object is called when it was to be deleted.
 _ABSENT = frozenset({"missing", "http-404"})
+# The same of a directory that was to be made, or to be removed though something is in it.
+_THERE = frozenset({"exists"})
+_HELD = frozenset({"not-empty"})
 
 
 class Prepared(NamedTuple):
@@ -55,7 +65,7 @@ class Prepared(NamedTuple):
 
     number: int
     stage: dict[str, Any]
-    source: Mix | Turns | Removals
+    source: Mix | Turns | Chain
     room: list[RoomWire]
 
 
@@ -77,6 +87,7 @@ class Worker:
         self.engine = _make_engine(plan, credentials, tls)
         self._placement = make_placement(plan)
         self._shards = Shards(plan["key_prefix_shards"])
+        self._trees = Trees(plan, self.engine.encode, self._placement)
         self._made: list[Missing] = []
         self._created: list[Created] = []
         self._cleaned = False
@@ -86,7 +97,7 @@ class Worker:
         """Try this worker's endpoints."""
         writes = any(
             (stage["kind"] == "prepare" and stage["create"])
-            or any(each["op"] in ("put", "delete") and each["weight"] for each in stage["operations"])
+            or any(each["op"] in _WRITING and each["weight"] for each in stage["operations"])
             for stage in self.plan["stages"]
         )
         return self.engine.check(write=writes)
@@ -98,12 +109,13 @@ class Worker:
         room: list[RoomWire] = []
         try:
             if stage["kind"] == "prepare":
-                source: Mix | Turns | Removals
+                source: Mix | Turns | Chain
                 source, room = self._missing(stage, breathe)
             elif stage["kind"] == "workload":
                 source = self._mix(stage, breathe)
             else:
-                source = Removals(self._made, self._created)
+                removals = Removals(self._made, self._created)
+                source = Chain([removals, *self._trees.old_directories()])
             self.engine.open(stage["lanes"] or self.plan["lanes"])
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
@@ -114,6 +126,7 @@ class Worker:
         # One list of sets, or one for each endpoint that has copies of its own.
         copies: list[list[Missing]] = []
         sizes: list[float] = []
+        first: list[Source] = []
         for objects in stage["objects"]:
             numbered = self._numbered(objects)._replace(how=how_to_put(stage))
             share = (objects["share"], objects["shares"])
@@ -122,15 +135,20 @@ class Worker:
             )
             if not stage["create"]:
                 continue
-            self._make_folders(objects["folder"], breathe)
             copies, sizes = copies or [[] for _ in found], sizes or [0.0 for _ in found]
+            if objects["tree"] is None:
+                self._make_folders(objects["folder"], breathe)
+            else:
+                self.engine.make_folder(objects["folder"])
+                first += self._trees.new_directories(objects)
             for place, (absent, homes) in enumerate(found):
-                copies[place].append(Missing(numbered, absent, homes))
+                copies[place].append(self._trees.missing(objects, numbered, absent, homes))
                 sizes[place] += absent.count * mean_size(objects["size"])
         self._made.extend(part for sets in copies for part in sets)
         multipart = read_multipart(stage["multipart"])
-        turns = arrange(copies, multipart, interleaved=stage["interleaved"])
-        return turns, self._room(sizes) if stage["look"] else []
+        files = arrange(copies, multipart, interleaved=stage["interleaved"])
+        source = Turns([Chain([*first, files])]) if first else files
+        return source, self._room(sizes) if stage["look"] else []
 
     def _room(self, sizes: list[float]) -> list[RoomWire]:
         """Return what is written where; ``sizes`` are those of each endpoint's copies, or one that all of them share."""
@@ -140,12 +158,14 @@ class Worker:
         return rooms_of_folders(roots, [int(size) for size in sizes]) if roots[0] and any(sizes) else []
 
     def _numbered(self, objects: dict[str, Any]) -> Numbered:
+        stem = f"{self.engine.encode(objects['folder'])}{objects['stem']}-"
+        names: Names = (
+            NumberedNames(stem, objects["count"], self._shards.count)
+            if objects["tree"] is None
+            else self._trees.tree(objects)
+        )
         return Numbered(
-            NumberedNames(
-                f"{self.engine.encode(objects['folder'])}{objects['stem']}-",
-                objects["count"],
-                self._shards.count,
-            ),
+            names,
             size_by_name(objects["size"], self.plan["data_seed"]),
             Shape(*objects["data"]),
         )
@@ -157,16 +177,16 @@ class Worker:
 
     def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
         for operation in stage["operations"]:
-            if operation["op"] == "put" and operation["weight"]:
+            if operation["op"] == "put" and operation["weight"] and operation["tree"] is None:
                 self._make_folders(operation["path"], breathe)
         pools = resolve_pools(stage["operations"], self.engine, self._placement, breathe, self._shards)
-        sets = [
-            self._numbered(objects)
+        objects_of_prepare = [
+            objects
             for other in self.plan["stages"]
             if other["kind"] == "prepare"
             for objects in other["objects"]
         ]
-        known = Known(sets, self._shards)
+        known = Known(map(self._numbered, objects_of_prepare), self._shards)
         refuse_strangers(stage["operations"], pools, known.totals)
         operations = [
             dict(operation, path=self.engine.encode(operation["path"])) for operation in stage["operations"]
@@ -183,9 +203,19 @@ class Worker:
             known=known,
             together=stage["together"],
             decode=self.engine.decode if stage["feeds"] else None,
+            forest=self._forest(stage["operations"]),
         )
         self._created.extend(mix.created)
         return mix
+
+    def _forest(self, operations: Sequence[dict[str, Any]]) -> Forest | None:
+        """Return the trees on which operations work, None when there are no such."""
+        sets = next((each["tree"]["sets"] for each in operations if each["tree"] is not None), None)
+        if sets is None:
+            return None
+        changes = any(each["op"] in ("mkdir", "rmdir") and each["weight"] for each in operations)
+        trees = [self._trees.planted(objects, self._numbered(objects), assume=changes) for objects in sets]
+        return Forest(trees, self._placement.homes_of_files(), self._rng)
 
     def run(
         self, prepared: Prepared, start_ns: int, control: Control, done: deque[Segment], totals: Totals
@@ -245,8 +275,9 @@ class Worker:
             pacer.close(ended_ns)
         if stage["kind"] == "cleanup" and not stopped:
             self._cleaned = True
+            self._trees.sweep()
             self.engine.remove_folders()
-        notes = list(getattr(prepared.source, "notes", ()))
+        notes = [*getattr(prepared.source, "notes", ()), *self._trees.notes()]
         if self._op_log is not None:
             notes += self._op_log.finish(_LOG_S)
         if cut_off:
@@ -294,22 +325,28 @@ class Worker:
         return self.engine.settled(self._window, now_ns)
 
     def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:
+        if stage["kind"] == "prepare":
+            return _THERE
         if stage["kind"] != "cleanup":
             return frozenset()
         if stage["mode"] == "best_effort":
             return frozenset({"*"})
         # Objects that the workload itself deleted are no surprise, not even in strict mode.
         deletes = any(
-            operation["op"] == "delete" for other in self.plan["stages"] for operation in other["operations"]
+            operation["op"] in ("delete", "rmdir")
+            for other in self.plan["stages"]
+            for operation in other["operations"]
         )
         # Nor are those that were put on one endpoint only, and are looked for on all.
         somewhere = self._placement.namespace == "replicated" and bool(self._created)
-        return _ABSENT if deletes or somewhere or stage["mode"] == "tolerant" else frozenset()
+        # What holds something of others is not removed.
+        return _HELD | _ABSENT if deletes or somewhere or stage["mode"] == "tolerant" else _HELD
 
     def close(self) -> None:
         """Let go of everything; other workers, too, have ended by now."""
         if self._cleaned:
             # While they were cleaning up, their objects may have been in our folders.
+            self._trees.sweep()
             self.engine.remove_folders()
         self.engine.close()
 

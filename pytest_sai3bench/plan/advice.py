@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.agent.naming import NumberedNames
 from pytest_sai3bench.agent.patterns import parse_pattern
+from pytest_sai3bench.agent.tree_sources import slots_of
 from pytest_sai3bench.plan.work import StagePlan
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 _LARGE_BYTES, _LARGE_COUNT = 2**30, 10_000
 # Some storage takes longer for an operation.
 _TIGHT_S = 0.01
+# What needs the directories of a tree.
+_IN_DIRECTORIES = ("get", "put", "stat", "delete")
 # For estimates where no rate is set.
 _USUAL_PER_S = 1000
 # A dry run is to be quick: in larger sets the rest of the names is not looked at.
@@ -37,14 +40,16 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
     readers = [operation for operation in operations if operation.op in ("get", "stat", "delete")]
     shards = plan.workers[0].key_prefix_shards
     for operation in readers:
-        if not any(_holds(objects, operation, shards) for objects in sets):
+        if operation.tree is None and not any(_holds(objects, operation, shards) for objects in sets):
             yield f"{_shown(operation)} needs objects that prepare does not make: without any the run fails"
     if readers and prepare and not prepare.create:
         yield "prepare takes its objects to be there (skip_verification): without any the run fails"
     for operation in operations:
         if operation.op == "delete":
-            holding = [objects for objects in sets if _holds(objects, operation, shards)]
-            yield from _exhausted(operation, holding, workload)
+            yield from _exhausted(operation, _available(sets, operation, shards), workload)
+        elif operation.op == "rmdir" and any(other.op in _IN_DIRECTORIES for other in operations):
+            others = "get, put, stat or delete"
+            yield f"{operation.where}: rmdir takes directories away under {others}, which then fail"
     if workload.rate:
         yield from _tight(workload.rate.per_s, sum(worker.workload_lanes for worker in plan.workers))
     if "cleanup" not in stages:
@@ -53,7 +58,8 @@ def give_advice(plan: RunPlan) -> Iterator[str]:
 
 
 def _shown(operation: OperationPlan) -> str:
-    return f"{operation.where}: {operation.op} {operation.path or '(no path)'}"
+    path = "(any file of the tree)" if operation.tree else operation.path or "(no path)"
+    return f"{operation.where}: {operation.op} {path}"
 
 
 def _holds(objects: ObjectSet, operation: OperationPlan, shards: int) -> bool:
@@ -82,9 +88,19 @@ def _holds_spelled(objects: ObjectSet, pattern: Pattern, shards: int) -> bool:
     )
 
 
-def _exhausted(operation: OperationPlan, sets: Sequence[ObjectSet], workload: StagePlan) -> Iterator[str]:
-    """Compare how many objects there are to delete, those of ``sets``, with how many would be; each is deleted once."""
-    available = sum(objects.count for objects in sets)
+def _available(sets: Sequence[ObjectSet], operation: OperationPlan, shards: int) -> int:
+    """Return how many objects of prepare there are for an operation."""
+    if operation.tree is None:
+        return sum(objects.count for objects in sets if _holds(objects, operation, shards))
+    trees = [objects.tree for objects in sets if objects.tree]
+    return sum(
+        tree.form.files * slots_of(operation.pool, tree.files_per_dir).number // tree.files_per_dir
+        for tree in trees
+    )
+
+
+def _exhausted(operation: OperationPlan, available: int, workload: StagePlan) -> Iterator[str]:
+    """Compare how many objects there are to delete with how many would be; each is deleted once."""
     share = operation.weight / sum(other.weight for other in workload.operations)
     per_s = workload.rate.per_s if workload.rate else _USUAL_PER_S
     lasting_s = available / (per_s * share)

@@ -17,6 +17,7 @@ from pytest_sai3bench.plan.notes import make_notes
 from pytest_sai3bench.plan.paths import as_folder, below
 from pytest_sai3bench.plan.sharers import with_sharers
 from pytest_sai3bench.plan.stages import Stages
+from pytest_sai3bench.plan.trees import check_trees
 from pytest_sai3bench.suite.op_log import OpLog
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def build_plan(
                 concurrency=sum(lanes_of),
                 process=process,
                 processes=len(lanes_of),
+                agent=number or 0,
+                agents=len(numbers),
             )
             stages = builder.build(duration_s if duration_s is not None else suite.duration)
             problems += builder.problems
@@ -136,6 +139,7 @@ def build_plan(
     problems += check_hosts(loaded, workers)
     problems += _mixed_accounts(loaded, plan)
     problems += check_engine(loaded, plan)
+    problems += check_trees(loaded, workers)
     _raise_for(problems)
     return replace(
         plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, dict(zip(ids, wanted))))

@@ -26,6 +26,12 @@ def objects_per_endpoint(worker: WorkerPlan) -> list[float]:
 
 def _spread(worker: WorkerPlan, objects: ObjectSet) -> list[float]:
     endpoints = len(worker.endpoints)
+    if objects.tree and worker.namespace == "replicated":
+        return [objects.tree.own_files(*sharer) for sharer in worker.sharers]
+    if objects.tree and worker.namespace == "independent":
+        # Exact for one worker, which makes all of them; of several each has its part of every endpoint.
+        every = [len(range(endpoint, objects.count, endpoints)) for endpoint in range(endpoints)]
+        return [count * objects.own_count / max(objects.count, 1) for count in every]
     if worker.namespace == "replicated":
         return [len(range(share, objects.count, shares)) for share, shares in worker.sharers]
     if worker.namespace == "independent":

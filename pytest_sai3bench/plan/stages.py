@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.plan.bounds import divide_bounds
 from pytest_sai3bench.plan.paths import as_folder, below, relative_path
+from pytest_sai3bench.plan.trees import SelectionPlan, TreePlan, TreeShares
 from pytest_sai3bench.plan.work import (
     PLAIN_DATA,
     DataPlan,
@@ -21,7 +22,7 @@ from pytest_sai3bench.plan.work import (
     StagePlan,
 )
 from pytest_sai3bench.suite.feeding_rules import feeds_readers
-from pytest_sai3bench.suite.operations import Get, Put
+from pytest_sai3bench.suite.operations import Get, Put, Rmdir
 from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 class Stages:
     """Builds the stages of one worker, which cares for ``share`` of ``shares`` of the objects.
 
-    It is number ``process`` of the ``processes`` of an agent that keeps ``concurrency`` operations going.
+    It is number ``process`` of the ``processes`` of an agent that keeps ``concurrency`` operations going, number
+    ``agent`` of the ``agents``.
 
     ``uris`` are the endpoints of all workers: ``target`` and absolute paths may lie below any of them, as all show the
     same objects. What is wrong collects in ``problems``.
@@ -56,8 +58,11 @@ class Stages:
         concurrency: int,
         process: int,
         processes: int,
+        agent: int = 0,
+        agents: int = 1,
     ) -> None:
         self.problems: list[Problem] = []
+        self._objects: tuple[ObjectSet, ...] = ()
         self._loaded = loaded
         self._uris = uris
         self._own_uris = tuple(endpoint.uri for endpoint in chosen.endpoints)
@@ -72,11 +77,26 @@ class Stages:
             bool(loaded.suite.prepare.ensure_objects) and "delete" in ops and bool(ops & {"get", "stat"})
         )
 
+        structure, distributed = loaded.suite.prepare.directory_structure, loaded.suite.distributed
+        self._tree = (
+            TreePlan(
+                structure.width,
+                structure.depth,
+                structure.files_per_dir,
+                structure.distribution == "all",
+                structure.dir_mask,
+            )
+            if structure
+            else None
+        )
+        mode = distributed.tree_creation_mode if distributed else "concurrent"
+        self._tree_shares = TreeShares(mode, agent, agents, process, processes)
+
     def build(self, duration_s: float) -> tuple[StagePlan, ...]:
         """Return the stages in their order."""
         preparation = self._loaded.suite.prepare
         stages = []
-        objects = self._plan_objects()
+        objects = self._objects = self._plan_objects()
         overwrite = preparation.force_overwrite
         if objects:
             stages.append(
@@ -125,7 +145,8 @@ class Stages:
     def _plan_operations(self) -> tuple[OperationPlan, ...]:
         operations = []
         for index, operation in enumerate(self._loaded.suite.workload):
-            path = self._relative(operation.path, ("workload", index, "path"))
+            tree = self._select(operation)
+            path = "" if tree else self._relative(operation.path, ("workload", index, "path"))
             pool: Literal["all", "prepared", "deletable"] = "all"
             if self._two_pools and operation.op == "delete":
                 folder, slash, name = path.rpartition("/")
@@ -133,7 +154,7 @@ class Stages:
             elif self._two_pools:
                 pool = "prepared"
             # In an object store a list takes any prefix, in a file system only a folder.
-            if operation.op == "put" or (operation.op == "list" and self._in_folders):
+            if (operation.op == "put" and not tree) or (operation.op == "list" and self._in_folders):
                 path = as_folder(path)
             operations.append(
                 OperationPlan(
@@ -149,10 +170,22 @@ class Stages:
                     verify=isinstance(operation, Get) and self._loaded.suite.verifies(operation),
                     ranges=None if self._in_folders else self._plan_ranges(operation),
                     multipart=self._plan_multipart(self._loaded.suite.multipart_of(operation)),
+                    tree=tree,
+                    recursive=isinstance(operation, Rmdir) and operation.recursive,
                     most=operation.concurrency or 0,
                 )
             )
         return tuple(operations)
+
+    def _select(self, operation: Operation) -> SelectionPlan | None:
+        """Return what an operation takes of the trees, None when it goes by its path."""
+        if self._tree is None or operation.op == "list":
+            return None
+        distributed = self._loaded.suite.distributed
+        sets, shares = self._objects, self._tree_shares.taken
+        if distributed is None:
+            return SelectionPlan(sets, share=shares[0], shares=shares[1])
+        return SelectionPlan(sets, distributed.path_selection, distributed.partition_overlap, *shares)
 
     def _plan_ranges(self, operation: Operation) -> RangesPlan | None:
         if not isinstance(operation, Get):
@@ -187,6 +220,12 @@ class Stages:
             place: Place = ("prepare", "ensure_objects", index)
             folder = as_folder(self._relative(objects.base_uri or "", (*place, "base_uri")))
             where = str(self._loaded.where(place))
+            if self._tree:
+                share, shares = self._tree_shares.made
+                folder += self._tree_shares.prefix
+                count, size, data = self._tree.form.files, _size(objects.size), _data(objects)
+                planned.append(ObjectSet(folder, "file", count, size, where, share, shares, data, self._tree))
+                continue
             planned += [
                 ObjectSet(
                     folder,

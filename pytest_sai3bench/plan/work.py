@@ -6,7 +6,10 @@ Frozen values, like those of `model`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.plan.trees import SelectionPlan, TreePlan
 
 StageKind = Literal["prepare", "workload", "cleanup"]
 
@@ -113,6 +116,8 @@ class OperationPlan:
     multipart: MultipartPlan | None = None
     most: int = 0
     apart: bool = False
+    tree: SelectionPlan | None = None
+    recursive: bool = False
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -131,6 +136,8 @@ class OperationPlan:
             "multipart": self.multipart.to_wire() if self.multipart else None,
             "most": self.most,
             "apart": self.apart,
+            "tree": self.tree.to_wire() if self.tree else None,
+            "recursive": self.recursive,
         }
 
 
@@ -138,21 +145,25 @@ class OperationPlan:
 class ObjectSet:
     """Objects ``<folder><stem>-%08d.dat`` for index 0 … count-1 that prepare makes sure of.
 
-    A worker cares for the indices ``i`` with ``i % shares == share``.
+    A worker cares for the indices ``i`` with ``i % shares == share``. With a ``tree`` they are its files, and the worker
+    cares for directories by that rule, and for the files in them; of no shares it cares for none.
     """
 
     folder: str
-    stem: Literal["prepared", "deletable"]
+    stem: Literal["prepared", "deletable", "file"]
     count: int
     size: SizePlan
     where: str
     share: int = 0
     shares: int = 1
     data: DataPlan = PLAIN_DATA
+    tree: TreePlan | None = None
 
     @property
     def own_count(self) -> int:
         """How many of the objects the worker cares for."""
+        if self.tree:
+            return self.tree.own_files(self.share, self.shares)
         return len(range(self.share, self.count, self.shares))
 
     def to_wire(self) -> dict[str, Any]:
@@ -166,6 +177,7 @@ class ObjectSet:
             "share": self.share,
             "shares": self.shares,
             "data": self.data.to_wire(),
+            "tree": self.tree.to_wire() if self.tree else None,
         }
 
 

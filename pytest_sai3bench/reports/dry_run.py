@@ -140,7 +140,7 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
         whole = max(sum(operation.weight for operation in first.operations), 1)
         rows = [
             [
-                f"{operation.op} {operation.path}{sharded if operation.op == 'put' else ''}{_divided(operation)}{_bounded(most)}",
+                f"{operation.op} {_target(operation, sharded)}{_divided(operation)}{_bounded(most)}",
                 f"{operation.weight / whole:.1%}",
                 operation.where,
             ]
@@ -156,13 +156,17 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
                 row.insert(2, _amount(operation, first))
         return [f"workload: {format_seconds(first.duration_s)}{warmup}{rate}", *_indent(rows)]
     counts: Counter[ObjectSet] = Counter()
+    directories: Counter[ObjectSet] = Counter()
     for objects in (objects for stage in stages for objects in stage.objects):
-        counts[replace(objects, share=0, shares=1)] += objects.own_count
+        all_of_them = replace(objects, share=0, shares=1)
+        counts[all_of_them] += objects.own_count
+        if objects.tree:
+            directories[all_of_them] += objects.tree.own_directories(objects.share, objects.shares)
     size_bytes = sum(count * objects.size.expected for objects, count in counts.items())
     care = f"; {_CARE[first.look, first.create]}{_divided(first)}" if first.kind == "prepare" else ""
     rows = [
         [
-            f"{objects.folder}{sharded}{objects.stem}-*.dat",
+            _names(objects, sharded),
             f"{format_count(count)} x {_size(objects.size)}",
             format_size(count * objects.size.expected),
             objects.where,
@@ -170,11 +174,33 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
         for objects, count in counts.items()
     ]
     amount = f"{_plural(counts.total(), 'object')}, {format_size(size_bytes)}"
+    amount += f", in {_directories(directories.total())}" if directories else ""
     amount += f" on each of {_plural(copies, 'endpoint')}" if copies else ""
     if first.kind == "cleanup":
         # What was there before is left alone.
         amount = "what the run made" + (f", at most {amount} of prepare" if counts else "")
     return [f"{first.kind}: {amount}{care}", *_indent(rows)]
+
+
+def _target(operation: OperationPlan, sharded: str) -> str:
+    """Return what an operation works on, for readers."""
+    if operation.tree is None:
+        return operation.path + (sharded if operation.op == "put" else "")
+    what = "directory" if operation.op in ("mkdir", "rmdir") else "file"
+    below = " and all below it" if operation.recursive else ""
+    return f"any {what} of the tree{below}, {operation.tree.kind}"
+
+
+def _names(objects: ObjectSet, sharded: str) -> str:
+    if objects.tree is None:
+        return f"{objects.folder}{sharded}{objects.stem}-*.dat"
+    where = "every directory" if objects.tree.everywhere else "the last level"
+    tree = f"{objects.tree.width} wide, {objects.tree.depth} deep, files in {where}"
+    return f"{objects.folder}**/file_*.dat ({tree})"
+
+
+def _directories(number: int) -> str:
+    return f"{format_count(number)} {'directory' if number == 1 else 'directories'}"
 
 
 def _time(plan: RunPlan) -> str:

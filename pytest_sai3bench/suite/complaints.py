@@ -130,10 +130,6 @@ def _explain_choice(spot: _Spot, key: str, value: Any) -> Finding:
     if word is None:
         return Finding(spot.place, f"'{key}' is missing: expected one of {', '.join(words)}")
     place = (*spot.place, key)
-    if key == "op" and word in dialect.REFUSED_OPERATIONS:
-        return Finding(
-            place, f"the operation '{word}' is not supported by this version: expected {', '.join(words)}"
-        )
     return Finding(place, unknown(_CHOOSERS[key], word, words))
 
 

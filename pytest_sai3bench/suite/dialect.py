@@ -56,7 +56,6 @@ _NO_GCS = "gs:// is not supported"
 _NO_HTTP2 = "requests are HTTP/1.1"
 _NO_THREADS = "a worker needs no threads for S3; 'processes' makes more workers"
 
-# The keys about directory trees are harmless because they mean nothing without directory_structure, which is refused.
 _KEYS = {
     "autotune": _never(),
     "backend": _never(),
@@ -86,7 +85,6 @@ _KEYS = {
     "prepare.cleanup_only": _later(),
     "prepare.compress_factor": _never(),
     "prepare.dedup_factor": _never(),
-    "prepare.directory_structure": _refused(),
     "prepare.enabled": _never(),
     "prepare.file_size": _never(),
     "prepare.fill": _never(),
@@ -98,21 +96,16 @@ _KEYS = {
     "distributed.grpc_keepalive_interval": _needless(_NO_PORT),
     "distributed.grpc_keepalive_timeout": _needless(_NO_PORT),
     "distributed.kv_cache_dir": _needless(_NO_CACHE),
-    "distributed.partition_overlap": _later(_ANY),
-    "distributed.path_selection": _later(_ANY),
     "distributed.path_template": _never(),
     "distributed.shared_filesystem": _later(True),
     "distributed.ssh.enabled": _later(True, False),
     "distributed.stages": _refused(()),
     "distributed.start_delay": _never(),
-    "distributed.tree_creation_mode": _later(_ANY),
     "distributed.agents[].kv_cache_dir": _needless(_NO_CACHE),
     "distributed.agents[].listen_port": _needless(_NO_PORT),
     "distributed.agents[].path_template": _never(),
     "distributed.agents[].volumes": _needless(_NO_CONTAINER),
 }
-
-REFUSED_OPERATIONS = ("mkdir", "rmdir")
 
 
 def known_in(place: Place) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
@@ -14,7 +14,10 @@ from pytest_sai3bench.suite.scalars import (
     Gateway,
     LostAgent,
     Name,
+    NonNegative,
+    PathSelection,
     PositiveCount,
+    TreeCreationMode,
     Uri,
     Variables,
 )
@@ -103,7 +106,26 @@ class Distributed(Section):
             "in prepare; the result is marked, and its verdicts are inconclusive. sai3-bench has no such key."
         ),
     )
-
+    tree_creation_mode: TreeCreationMode = Field(
+        default="concurrent",
+        description=(
+            "isolated, coordinator or concurrent. "
+            "Who makes `prepare.directory_structure`: each agent a tree of its own, in the folder `agent-1/` and so on; the "
+            "first agent; or each its share of one tree. sai3-bench requires the key, and all of its agents make all."
+        ),
+    )
+    path_selection: PathSelection = Field(
+        default="random",
+        description=(
+            "random, partitioned, exclusive or weighted. "
+            "Which directories of the tree an agent takes: any; 7 of 10 times its own; always its own; or its own unless "
+            "`partition_overlap` says otherwise. Deletes always take its own. sai3-bench requires the key."
+        ),
+    )
+    partition_overlap: Annotated[NonNegative, Field(le=1)] = Field(
+        default=0.3,
+        description="a number from 0 to 1. With `path_selection: weighted`, how likely directories of others are.",
+    )
     ssh: Ssh = Field(default=Ssh(), description="how hosts are reached. For all agents over ssh.")
 
     @property

@@ -131,4 +131,32 @@ class Delete(_Operation):
     )
 
 
-Operation = Annotated[Get | Put | List | Stat | Delete, Field(discriminator="op")]
+_IGNORED = "any path. It has no effect: a directory of `prepare.directory_structure` is chosen at random."
+
+
+class Mkdir(_Operation):
+    """Make directories of the tree that prepare made. Files only."""
+
+    op: Literal["mkdir"]
+    path: PathOrUri = Field(
+        default="", description=_IGNORED + " One that is there is as good; one that is gone is preferred."
+    )
+
+
+class Rmdir(_Operation):
+    """Remove directories of the tree that prepare made. Files only."""
+
+    op: Literal["rmdir"]
+    path: PathOrUri = Field(
+        default="", description=_IGNORED + " One that is gone is as good; one that is there is preferred."
+    )
+    recursive: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "With all that is in it, whoever made that; otherwise only empty directories of the last level."
+        ),
+    )
+
+
+Operation = Annotated[Get | Put | List | Stat | Delete | Mkdir | Rmdir, Field(discriminator="op")]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AliasChoices, Field, model_validator
 
 from pytest_sai3bench.suite.data import CompressFactor, DedupFactor, Fill
+from pytest_sai3bench.suite.directories import DirectoryStructure
 from pytest_sai3bench.suite.places import SPELLINGS
 from pytest_sai3bench.suite.scalars import CleanupMode, Count, Duration, PathOrUri, PrepareStrategy, Size
-from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.sizes import MEBIBYTE, Fixed, Lognormal, SizeSpec, Uniform, check_order
+from pytest_sai3bench.units import format_count
+
+if TYPE_CHECKING:
+    from pytest_sai3bench.suite.places import Place
 
 
 class EnsureObjects(Section):
@@ -25,7 +30,7 @@ class EnsureObjects(Section):
     )
     count: Count = Field(
         description=(
-            "the number of objects. "
+            "the number of objects. With `directory_structure` 0, or that of its files. "
             "Called `prepared-00000000.dat` and so on. One that is there counts, whatever its size."
         )
     )
@@ -68,6 +73,13 @@ class Preparation(Section):
     ensure_objects: tuple[EnsureObjects, ...] = Field(
         default=(),
         description="a list of object sets, each with a 'count'. Missing objects are written before the workload.",
+    )
+    directory_structure: DirectoryStructure | None = Field(
+        default=None,
+        description=(
+            "a tree of directories. The files of it are the objects, and get, put, stat and delete work on them, whatever "
+            "their path says."
+        ),
     )
     cleanup: bool = Field(
         default=False,
@@ -123,3 +135,26 @@ class Preparation(Section):
             "Files only: write under a temporary name in the same folder, then rename. sai3-bench has no such key."
         ),
     )
+
+    @model_validator(mode="after")
+    def _check_tree(self) -> Preparation:
+        tree = self.directory_structure
+        if tree is None:
+            return self
+        if not self.ensure_objects:
+            text = "says where: expected at least one entry in 'ensure_objects'"
+            raise ObjectionsError((("directory_structure",), f"nothing {text}"))
+        objections: list[tuple[Place, str]] = []
+        first_of: dict[str, int] = {}
+        for index, objects in enumerate(self.ensure_objects):
+            place: Place = ("ensure_objects", index)
+            if objects.count not in (0, tree.form.files):
+                text = f"the tree has {format_count(tree.form.files)} files: expected that number, or 0"
+                objections.append(((*place, "count"), text))
+            first = first_of.setdefault((objects.base_uri or "").rstrip("/"), index)
+            if first != index:
+                text = f"the tree of ensure_objects[{first}] is in the same folder: expected another base_uri"
+                objections.append((place, text))
+        if objections:
+            raise ObjectionsError(*objections)
+        return self

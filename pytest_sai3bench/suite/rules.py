@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_sai3bench.suite.directories import (
+    NO_DIRECTORIES,
+    operations_fit_the_tree,
+    trees_have_no_shards,
+    verified_files_stay,
+)
 from pytest_sai3bench.suite.endpoint_rules import ENDPOINT_KEYS, ENDPOINT_RULES
 from pytest_sai3bench.suite.feeding_rules import new_objects_find_readers
 from pytest_sai3bench.suite.large_rules import (
@@ -137,6 +143,15 @@ def _files_are_put(suite: Suite) -> Iterator[Finding]:
                 yield Finding((*place, key), f"'{key}' has no effect on {'/'.join(schemes)}://", "warning")
 
 
+def _directories_are_in_file_systems(suite: Suite) -> Iterator[Finding]:
+    schemes = {parse_uri(text).scheme for _, text in _uris(suite)}
+    if not schemes or schemes & {"file", "direct"} or suite.prepare.directory_structure is None:
+        return
+    for index, operation in enumerate(suite.workload):
+        if operation.op in ("mkdir", "rmdir") and operation.weight:
+            yield Finding(("workload", index, "op"), NO_DIRECTORIES.format(operation.op))
+
+
 def _large_objects_are_on_s3(suite: Suite) -> Iterator[Finding]:
     return large_objects_are_on_s3(suite, {parse_uri(text).scheme for _, text in _uris(suite)})
 
@@ -172,6 +187,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...]
     (("workload",), _sizes_are_given_once),
     (("workload", "namespace", "verify"), new_objects_find_readers),
     (("prepare",), _prepared_sizes_are_given_once),
+    (("workload", "prepare"), operations_fit_the_tree),
+    (("workload", "prepare", "verify"), verified_files_stay),
+    (("prepare",), trees_have_no_shards),
+    (("target", *ENDPOINT_KEYS, "distributed", "workload", "prepare"), _directories_are_in_file_systems),
     (("workload", "prepare", "verify"), _verified_objects_are_prepared),
     (("embedded_server",), _embedded_addresses_exist),
     (("page_cache_mode", "target", *ENDPOINT_KEYS, "distributed"), _page_cache_has_files),

@@ -234,6 +234,17 @@ PrepareStrategy = Annotated[
     Literal["sequential", "parallel"],
     _choice("prepare strategy", {word: word for word in ("sequential", "parallel")}),
 ]
+FileDistribution = Annotated[
+    Literal["bottom", "all"], _choice("distribution", {"bottom": "bottom", "all": "all"})
+]
+TreeCreationMode = Annotated[
+    Literal["isolated", "coordinator", "concurrent"],
+    _choice("tree creation mode", {word: word for word in ("isolated", "coordinator", "concurrent")}),
+]
+PathSelection = Annotated[
+    Literal["random", "partitioned", "exclusive", "weighted"],
+    _choice("path selection", {word: word for word in ("random", "partitioned", "exclusive", "weighted")}),
+]
 PageCacheMode = Annotated[
     Literal["auto", "sequential", "random", "dontneed", "normal"],
     _choice(

@@ -95,6 +95,7 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "share": 1,
         "shares": 2,
         "data": [False, 3, 1],
+        "tree": None,
     }
     assert wire["stages"][1]["operations"][1] == {
         "op": "put",
@@ -111,4 +112,6 @@ def test_the_wire_holds_what_the_agent_reads(plan_of: Callable[..., RunPlan]) ->
         "multipart": None,
         "most": 0,
         "apart": False,
+        "tree": None,
+        "recursive": False,
     }

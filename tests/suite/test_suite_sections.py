@@ -42,6 +42,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "distributed": None,
         "prepare": {
             "ensure_objects": (),
+            "directory_structure": None,
             "cleanup": False,
             "cleanup_mode": "tolerant",
             "prepare_strategy": "sequential",
@@ -157,6 +158,7 @@ seed: 0x10
         (None, 4, Uniform(min=0, max=8)),
     ]
     assert suite.prepare.model_dump(exclude={"ensure_objects"}) == {
+        "directory_structure": None,
         "cleanup": True,
         "cleanup_mode": "best_effort",
         "prepare_strategy": "parallel",

@@ -368,27 +368,33 @@ def test_a_wrong_value_is_explained(problems_of: Callable[..., list[str]], text:
 OPERATIONS = [
     ("just text", "workload[0]: expected a mapping, found 'just text'"),
     ("~", "workload[0]: expected a mapping, found nothing"),
-    ("{weight: 1}", "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete"),
-    ("{op: , weight: 1}", "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete"),
+    (
+        "{weight: 1}",
+        "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete, mkdir, rmdir",
+    ),
+    (
+        "{op: , weight: 1}",
+        "workload[0]: 'op' is missing: expected one of get, put, list, stat, delete, mkdir, rmdir",
+    ),
     (
         "{op: GET, weight: 1}",
-        "workload[0].op: unknown operation 'GET': expected one of get, put, list, stat, delete",
+        "workload[0].op: unknown operation 'GET': expected one of get, put, list, stat, delete, mkdir, rmdir",
     ),
     (
         "{op: delet, weight: 1}",
-        "workload[0].op: unknown operation 'delet', did you mean 'delete'? expected one of get, put, list, stat, delete",
+        "workload[0].op: unknown operation 'delet', did you mean 'delete'? expected one of get, put, list, stat, delete, mkdir, rmdir",
     ),
     (
         "{op: [get], weight: 1}",
-        "workload[0].op: unknown operation a list: expected one of get, put, list, stat, delete",
+        "workload[0].op: unknown operation a list: expected one of get, put, list, stat, delete, mkdir, rmdir",
     ),
     (
-        "{op: mkdir, path: d/, weight: 1}",
-        "workload[0].op: the operation 'mkdir' is not supported by this version: expected get, put, list, stat, delete",
+        "{op: mkdir, weight: 1}",
+        "workload[0].op: 'mkdir' needs directories: expected prepare.directory_structure",
     ),
     (
-        "{op: rmdir, path: d/, weight: 1}",
-        "workload[0].op: the operation 'rmdir' is not supported by this version: expected get, put, list, stat, delete",
+        "{op: rmdir, path: d/, recursive: 1, weight: 1}",
+        "workload[0].recursive: 1 is not a boolean: expected true or false",
     ),
     (
         "{op: get, path: d/}",
