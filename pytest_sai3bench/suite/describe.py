@@ -44,7 +44,8 @@ _EFFECTS: dict[dialect.Effect, tuple[str, str]] = {
 def describe_suite() -> str:
     """Return the reference as Markdown: one table for each section, then those of keys without effect."""
     parts = [_describe_section(places, section) for section, places in section_places().items()]
-    parts += [_describe_inactive(effect) for effect in _EFFECTS]
+    found = {each.effect for each in dialect.inactive()}
+    parts += [_describe_inactive(effect) for effect in _EFFECTS if effect in found]
     return "\n".join(parts)
 
 

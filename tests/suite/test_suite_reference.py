@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pytest
 from pydantic import TypeAdapter
 
-from pytest_sai3bench.suite.describe import section_places, split_difference
+from pytest_sai3bench.suite import dialect
+from pytest_sai3bench.suite.describe import describe_suite, section_places, split_difference
 from pytest_sai3bench.suite.examples import example_of
 from pytest_sai3bench.suite.section import read_description, sections_in
 from pytest_sai3bench.suite.tree import read_tree
@@ -49,3 +50,10 @@ def test_every_key_has_an_example_that_is_right(name: str, field: FieldInfo) -> 
 )
 def test_what_is_about_sai3_bench_stands_apart(text: str, meaning: str, difference: str) -> None:
     assert split_difference(text) == (meaning, difference)
+
+
+def test_a_kind_of_keys_that_there_is_none_of_is_not_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dialect, "_KEYS", {"version": dialect._never()})
+
+    kinds = [line for line in describe_suite().splitlines() if line.startswith("### Keys ")]
+    assert kinds == ["### Keys without effect anywhere"]
