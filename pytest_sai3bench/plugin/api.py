@@ -22,6 +22,7 @@ from pytest_sai3bench.plugin.runs import runs_of
 from pytest_sai3bench.plugin.suite_run import SuiteRun
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports.failure import failure_block
+from pytest_sai3bench.reports.properties import run_properties
 from pytest_sai3bench.suite.loader import Written
 from pytest_sai3bench.thresholds.reading import collect_suites, read_suites
 from pytest_sai3bench.units import parse_duration
@@ -137,7 +138,8 @@ class Sai3bench:
             # They may have changed the environment.
             env = {**os.environ, **variables, **texts_of(values, loaded)}
         (planned,) = read_suites(path, env=env, written=written, **options)
-        warn_of(planned.loaded.warnings, self._item.path, self._config)
+        # What is built in code is written there.
+        warn_of(planned.loaded.warnings, self._item.path if written else path, self._config)
         return planned
 
     def _carry_out(self, planned: PlannedSuite) -> SuiteRun:
@@ -149,6 +151,7 @@ class Sai3bench:
             runs_of(self._config).begin(run, self._item)
             self._item.user_properties.append(("sai3bench_results", str(run.folder)))
             run.work(self._item)
+            self._item.user_properties += run_properties(run.result())
         except EmbeddedServerMissing as error:
             pytest.skip(str(error).replace("\n", " "))
         finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.plugin.state import CONTROLLER, MET_SUITES, RUNS, SUFFIXES, uses_fixture
+from pytest_sai3bench.plugin.state import CONTROLLER, GITHUB, MET_SUITES, RUNS, SUFFIXES, uses_fixture
 
 if TYPE_CHECKING:
     from pytest_sai3bench.plugin.api import Sai3bench
@@ -127,12 +128,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the ini values and register the plugin's marker."""
-    config.addinivalue_line("markers", "sai3bench: set on every item of a suite file.")
+    config.addinivalue_line(
+        "markers", "sai3bench: set on what measures: items of suites, tests with the fixture sai3bench."
+    )
     choice = config.getini("sai3bench_inconclusive")
     if choice not in {"fail", "skip", "warn"}:
         raise pytest.UsageError(f"sai3bench_inconclusive is {choice!r}: expected fail, skip or warn")
     if config.getoption("sai3_agents") and config.getoption("sai3_no_agents"):
         raise pytest.UsageError("--sai3-agents and --sai3-no-agents: expected one of them")
+    if os.environ.get("GITHUB_ACTIONS") == "true" and not hasattr(config, "workerinput"):
+        from pytest_sai3bench.plugin.github import GitHub  # noqa: PLC0415
+
+        config.pluginmanager.register(GitHub(config), GITHUB)
     if config.getoption("sai3_dry_run") and not hasattr(config, "workerinput"):
         from pytest_sai3bench.plugin.dry_run import DryRun  # noqa: PLC0415
 
@@ -152,7 +159,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> SuiteFile 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave what measures to the controller, on a worker of xdist."""
+    """Mark tests that measure; and leave what measures to the controller, on a worker of xdist."""
+    for item in filter(uses_fixture, items):
+        item.add_marker("sai3bench")
     if not hasattr(config, "workeroutput"):
         return
     if MET_SUITES in config.workeroutput or any(map(uses_fixture, items)):
@@ -180,16 +189,20 @@ def pytest_configure_node(node: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the verdicts where the user wants them, even if there are none."""
+    """Write the verdicts where the user wants them, even if there are none, and where GitHub shows them."""
     config = session.config
     wanted = config.getoption("sai3_json")
-    if wanted is None or hasattr(config, "workerinput") or config.getoption("collectonly"):
+    github = config.pluginmanager.get_plugin(GITHUB) if RUNS in config.stash else None
+    if hasattr(config, "workerinput") or config.getoption("collectonly") or not (wanted or github):
         return
     from pytest_sai3bench.errors import ResultsError  # noqa: PLC0415
     from pytest_sai3bench.plugin.runs import runs_of  # noqa: PLC0415
 
     try:
-        runs_of(config).write_verdicts(config.invocation_params.dir / wanted)
+        if wanted:
+            runs_of(config).write_verdicts(config.invocation_params.dir / wanted)
+        if github:
+            github.append_summary(runs_of(config).judged())
     except ResultsError as error:
         pytest.exit(str(error), returncode=pytest.ExitCode.USAGE_ERROR)
 

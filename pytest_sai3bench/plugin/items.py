@@ -12,6 +12,7 @@ from pytest_sai3bench.plugin.benchmark_bridge import is_benchmark
 from pytest_sai3bench.plugin.runs import runs_of
 from pytest_sai3bench.plugin.terminal import shown, width_of
 from pytest_sai3bench.reports.failure import failure_block
+from pytest_sai3bench.reports.properties import run_properties
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,7 +111,10 @@ class WorkloadItem(SuiteItem):
     def runtest(self) -> None:
         """Run the workload, and judge the run itself."""
         self.user_properties.append(("sai3bench_results", str(self.run.folder)))
-        super().runtest()
+        try:
+            super().runtest()
+        finally:
+            self.user_properties += run_properties(self.run.result())
         self.run.require_sound()
 
     def reportinfo(self) -> tuple[Path, int, str]:

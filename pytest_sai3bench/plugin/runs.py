@@ -121,13 +121,16 @@ class Runs:
             for line in summary(run.result(), verdicts, width, folder=folder, everything=everything):
                 terminal.write_line(line)
 
-    def write_verdicts(self, path: Path) -> None:
-        """Write how all runs were judged; raises `ResultsError`."""
-        judged = [
+    def judged(self) -> list[JudgedRun]:
+        """Return how all runs were judged."""
+        return [
             JudgedRun(run.nodeid, run.result(), [run.verdict(rule) for rule in run.rules], run.folder)
             for run in self._performed
         ]
-        run_folder.write_document(path, verdicts_document(judged))
+
+    def write_verdicts(self, path: Path) -> None:
+        """Write how all runs were judged; raises `ResultsError`."""
+        run_folder.write_document(path, verdicts_document(self.judged()))
 
     def close(self) -> None:
         """End whatever still runs, and stop the embedded server."""

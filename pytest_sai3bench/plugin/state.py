@@ -16,6 +16,8 @@ RUNS: pytest.StashKey[Runs] = pytest.StashKey()
 MET_SUITES = "sai3bench_met_suites"
 # Key under which it tells the files of the tests that measure.
 MEASURING_FILES = "sai3bench_measuring_files"
+# Name of the plugin's object on GitHub Actions.
+GITHUB = "sai3bench_github"
 # Name of the plugin's object in the controller of xdist.
 CONTROLLER = "sai3bench_controller"
 

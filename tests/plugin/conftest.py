@@ -46,7 +46,7 @@ def clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
     ):
         monkeypatch.delenv(name, raising=False)
     # Under CI pytest repeats whole failure texts in its summary.
-    for name in ("CI", "BUILD_NUMBER"):
+    for name in ("CI", "BUILD_NUMBER", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     # Agents here are near: the long way of an order would be most of a short run.
     monkeypatch.setattr(clocks, "_LEAD_NS", 20_000_000)
