@@ -28,9 +28,9 @@ class _Key(NamedTuple):
     reason: str = ""
 
 
-def _needless(reason: str) -> _Key:
+def _needless(reason: str, *harmless: object) -> _Key:
     """What the key is about does not exist here."""
-    return _Key("needless", reason=reason)
+    return _Key("needless", harmless, reason)
 
 
 def _later(*harmless: object) -> _Key:
@@ -97,7 +97,9 @@ _KEYS = {
     "distributed.grpc_keepalive_timeout": _needless(_NO_PORT),
     "distributed.kv_cache_dir": _needless(_NO_CACHE),
     "distributed.path_template": _never(),
-    "distributed.shared_filesystem": _later(True),
+    "distributed.shared_filesystem": _needless(
+        "agents have no prefixes of their own; each cares for its share of the objects", True
+    ),
     "distributed.ssh.enabled": _later(True, False),
     "distributed.stages": _refused(()),
     "distributed.start_delay": _never(),
