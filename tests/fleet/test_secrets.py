@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.embedded.server import EmbeddedServer
 
-_TOKEN = "canary-of-the-agents"
-_SESSION = "canary-of-the-session"
+# Known to this process only, since all processes of the machine are looked at.
+_TOKEN = f"canary-of-the-agents-{uuid4().hex}"
+_SESSION = f"canary-of-the-session-{uuid4().hex}"
 
 
 def _shown_by_processes() -> dict[str, bytes]:
