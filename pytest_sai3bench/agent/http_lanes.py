@@ -292,6 +292,7 @@ class HttpLanes:
         if delay < 0:
             if is_part(task):
                 self._transfers.fail(task, failure)
+            self._policy.lose(task, failure[0])
             self._waiting.put(now)
         else:
             if is_part(task):

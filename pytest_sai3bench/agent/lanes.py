@@ -301,6 +301,8 @@ class Lane(threading.Thread):
             return -1
         self._recorder.fail(task[0] & KIND_MASK, endpoint, now, kind, text)
         delay_ns = policy.failed(endpoint, now, attempt, (kind, text))
+        if delay_ns < 0:
+            policy.lose(task, kind)
         if self._load.health.gave_up:
             # Others may be waiting for their next attempt.
             self._stop_event.set()
@@ -311,7 +313,10 @@ class Lane(threading.Thread):
         endpoint = task[4]
         text = self._load.health.why_out(endpoint)
         self._recorder.fail(task[0] & KIND_MASK, endpoint, now, "left-out", text)
-        return self._load.policy.retry(now, attempt)
+        delay_ns = self._load.policy.retry(now, attempt)
+        if delay_ns < 0:
+            self._load.policy.lose(task, "left-out")
+        return delay_ns
 
     def _sleep_until(self, until_ns: int) -> int:
         """Sleep, but not beyond the end or a stop; return the time then."""

@@ -78,7 +78,7 @@ class Part:
 
 
 class Transfer:
-    """An operation under way that takes several requests.
+    """An operation under way that takes several requests; ``whole`` is its task.
 
     ``endpoint`` is that of its first request, ``began_ns`` when that was sent, ``due_ns`` when the operation was due (or
     0), ``first_ns`` when the first byte of any answer had arrived. ``place`` is the endpoint it is bound to, if any. ``in_flight`` requests were begun and are not answered, or wait for another attempt; ``requests`` were begun in
@@ -103,9 +103,11 @@ class Transfer:
         "shape",
         "size",
         "timeout_ns",
+        "whole",
     )
 
     def __init__(self, order: int, task: Task) -> None:
+        self.whole = task
         _, self.key, self.size, large, self.place = task
         self.order = order
         self.parallel: int = large.how.parallel

@@ -149,6 +149,7 @@ class Turns:
     def __init__(self, parts: Sequence[Chain | Turns]) -> None:
         self._parts = tuple(parts)
         self._next = count().__next__
+        self._taken = count().__next__
 
     def take(self) -> Task | None:
         """Return the next task; once a source is empty the next one stands in."""
@@ -156,8 +157,13 @@ class Turns:
         for step in range(len(self._parts)):
             task = self._parts[(start + step) % len(self._parts)].take()
             if task is not None:
+                self._taken()
                 return task
         return None
+
+    def issued(self) -> int:
+        """Return how many tasks were taken; call it once, when no more are."""
+        return self._taken()
 
 
 def arrange(copies: Sequence[Sequence[Missing]], multipart: Multipart | None, *, interleaved: bool) -> Turns:

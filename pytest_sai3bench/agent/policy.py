@@ -6,14 +6,29 @@ import math
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from .large import ABORT, is_part
+
 if TYPE_CHECKING:
     from random import Random
 
     from .health import Health
+    from .sources import Task
 
 
 # A server that asks for more is down, and a run should say so.
 _LONGEST_WAIT_NS = 60_000_000_000
+# Failures that time does not heal.
+_LASTING = frozenset(
+    {
+        "denied",
+        "read-only",
+        "no-space",
+        "missing",
+        "no-folder",
+        *("eisdir", "enotdir", "eloop", "enametoolong", "einval", "efbig"),
+        *(f"http-{status}" for status in range(400, 408)),
+    }
+)
 
 
 class ErrorPolicy:
@@ -21,6 +36,8 @@ class ErrorPolicy:
 
     A burst of errors of one endpoint leaves that one out for a while, without ``pauses`` it does not; a single endpoint
     so holds all lanes up. Kinds in ``forgiven`` (``*`` for all) are no failures.
+    With ``keeps_lost`` operations that failed for good are in ``lost``, each once, if another time may be better for
+    them; ``ends`` is how often one of them, or a part of it, was not tried again.
     """
 
     def __init__(
@@ -31,6 +48,7 @@ class ErrorPolicy:
         *,
         forgiven: frozenset[str] = frozenset(),
         pauses: bool = True,
+        keeps_lost: bool = False,
     ) -> None:
         self._max_total = int(rules["max_total_errors"])
         self._window_ns = int(rules["error_rate_window_s"] * 1e9)
@@ -48,8 +66,11 @@ class ErrorPolicy:
         self._recent: list[deque[int]] = [deque() for _ in health.worked]
         self._forgiven = forgiven
         self._in_a_row = self._last_ns = 0
+        self._keeps_lost = keeps_lost
         self.total = 0
         self.retries = 0
+        self.lost: dict[tuple[str, int], Task] = {}
+        self.ends = 0
 
     def forgives(self, kind: str) -> bool:
         """Tell whether a failure of this kind is none, as a missing object is when it was to be deleted."""
@@ -76,6 +97,14 @@ class ErrorPolicy:
         """Return the delay as `failed` does, after an operation that was not sent at all."""
         with self._lock:
             return self._delay_ns(now_ns, attempt, 0)
+
+    def lose(self, task: Task, kind: str) -> None:
+        """Note that an operation, or a part of one, is not tried again after its failure."""
+        if not self._keeps_lost or task[0] == ABORT or kind in _LASTING or self.forgives(kind):
+            return
+        with self._lock:
+            self.ends += 1
+            self.lost[task[1], task[4]] = task[3].transfer.whole if is_part(task) else task
 
     def _delay_ns(self, now_ns: int, attempt: int, asked_ns: int) -> int:
         if attempt >= self._retries or self._health.gave_up:

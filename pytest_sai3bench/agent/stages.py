@@ -29,6 +29,7 @@ from .resolution import StageFailed, find_missing, refuse_strangers, resolve_poo
 from .room import rooms_of_folders
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
+from .second_pass import Again, rules_for, tries_for
 from .sizes import mean_size, size_by_name
 from .sources import Created, Known, Mix, Numbered, how_to_put
 from .tree_sources import Forest
@@ -254,6 +255,7 @@ class Worker:
             forgiven=self._forgiven(stage),
             # Pauses spare a storage under load; what is to be removed is removed.
             pauses=stage["kind"] != "cleanup",
+            keeps_lost=stage["kind"] == "prepare",
         )
         rate = stage["rate"]
         pacer = Pacer(make_schedule(rate, start_ns, self._pace_rng), window) if rate else None
@@ -266,7 +268,13 @@ class Worker:
             stopped = control.check(started_ns)
             load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer, self._op_log)
             cut_off = 0 if stopped else self.engine.run(load)
-            left_behind = () if stopped else self.engine.left_behind
+            left_behind = [] if stopped else [*self.engine.left_behind]
+            retries = policy.retries
+            notes: list[str] = []
+            if not health.gave_up and not control.check(monotonic_ns()):
+                more, notes = self._try_again(prepared, load, policy)
+                retries += more
+                left_behind += self.engine.left_behind if more else ()
         finally:
             gc.enable()
         ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
@@ -277,7 +285,7 @@ class Worker:
             self._cleaned = True
             self._trees.sweep()
             self.engine.remove_folders()
-        notes = [*getattr(prepared.source, "notes", ()), *self._trees.notes()]
+        notes += [*getattr(prepared.source, "notes", ()), *self._trees.notes()]
         if self._op_log is not None:
             notes += self._op_log.finish(_LOG_S)
         if cut_off:
@@ -306,7 +314,7 @@ class Worker:
             "window_ns": [min(measured_ns, ended_ns), min(end_ns, ended_ns)],
             "sections": totals.sections_wire(),
             "errors": totals.errors_wire(),
-            "retries": policy.retries,
+            "retries": retries,
             "outages": health.outages.to_wire(),
             "cpu_s": cpu_s,
             "cpu_cores": self.engine.cpu_cores,
@@ -319,6 +327,19 @@ class Worker:
             "longest_pause_ns": watch.longest_pause_ns,
             "contacts": self.engine.contacts(),
         }
+
+    def _try_again(self, prepared: Prepared, load: Load, policy: ErrorPolicy) -> tuple[int, list[str]]:
+        """Make prepare's second pass, if it needs one; return how many attempts have become retries, and a note."""
+        lost = policy.lost
+        if not lost or not isinstance(prepared.source, Turns):
+            return 0, []
+        tries = tries_for(len(lost), prepared.source.issued())
+        if not tries:
+            return 0, []
+        second = ErrorPolicy(rules_for(self.plan["errors"], tries), self._rng, load.health, keeps_lost=True)
+        self.engine.run(load._replace(source=Again(lost.values()), policy=second))
+        note = f"{len(lost)} objects failed at first and were tried again at the end, {len(second.lost)} of them in vain"
+        return policy.ends + second.retries, [note]
 
     def settled(self, now_ns: int) -> int:
         """Return the first interval of the stage of which more may come."""

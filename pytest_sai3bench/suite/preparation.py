@@ -72,7 +72,10 @@ class Preparation(Section):
 
     ensure_objects: tuple[EnsureObjects, ...] = Field(
         default=(),
-        description="a list of object sets, each with a 'count'. Missing objects are written before the workload.",
+        description=(
+            "a list of object sets, each with a 'count'. Missing objects are written before the workload. One that fails "
+            "is tried again at the end, up to 10 times, unless most do; if any cannot be written the run fails."
+        ),
     )
     directory_structure: DirectoryStructure | None = Field(
         default=None,
