@@ -39,7 +39,8 @@ _ALWAYS = (
     "RequestTTY=no",
     "LogLevel=ERROR",
 )
-_PREFIX, _LOCK = "sai3-", "lock"
+# Folders of results may begin like this, too; but nothing else has a lock of this name.
+_PREFIX, _LOCK = "sai3-", "pytest-sai3bench-ssh.lock"
 # The address of a socket has 108 bytes, and ssh adds 17 while it makes one.
 _LONGEST_PATH = 108 - 1 - 17
 
