@@ -51,11 +51,29 @@ class Absent:
         position = self._share.index(number)
         self._present[position >> 3] |= 1 << (position & 7)
 
+    def found_at(self, position: int) -> int:
+        """Return the number at a position of the share, -1 when that object does not exist."""
+        return self._share[position] if self.at(position) < 0 else -1
+
     def at(self, position: int) -> int:
         """Return the number at a position of the share, -1 when that object exists."""
         if self._present is not None and self._present[position >> 3] >> (position & 7) & 1:
             return -1
         return self._share[position]
+
+
+class Existing:
+    """The objects of a set that are there, although this run did not make them; to be removed as those of `Missing`."""
+
+    def __init__(self, numbered: Numbered, absent: Absent, homes: Homes) -> None:
+        self.name = numbered.names.name
+        self.homes = homes
+        self.number_at = absent.found_at
+        self._length = len(absent)
+
+    def issued(self) -> int:
+        """Return how many positions there are."""
+        return self._length
 
 
 class Missing:
@@ -89,7 +107,7 @@ class Missing:
 class Removals:
     """DELETEs of everything this worker made: what was ``missing`` before prepare, and ``created`` by the workload."""
 
-    def __init__(self, missing: Sequence[Missing], created: Sequence[Created]) -> None:
+    def __init__(self, missing: Sequence[Missing | Existing], created: Sequence[Created]) -> None:
         # How many positions, and for each its name and place: None where there is nothing to remove.
         self._parts: list[tuple[int, Callable[[int], tuple[str, int] | None]]] = [
             (objects.issued(), _missing_part(objects)) for objects in missing
@@ -115,7 +133,7 @@ class Removals:
                 return (DELETE, name, 0, None, place)
 
 
-def _missing_part(objects: Missing) -> Callable[[int], tuple[str, int] | None]:
+def _missing_part(objects: Missing | Existing) -> Callable[[int], tuple[str, int] | None]:
     def at(position: int) -> tuple[str, int] | None:
         number = objects.number_at(position)
         return (objects.name(number), objects.homes(number)) if number >= 0 else None

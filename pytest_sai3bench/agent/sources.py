@@ -368,7 +368,7 @@ class Mix:
         """What a reader of the result should know."""
         counted = ((where, sum(view.count for view in views)) for where, views in self._views)
         return self._notes + [
-            f"{where} chose among {count} new objects, too, at the end" for where, count in counted
+            f"{where} chose among {count} new objects, too, at the end" for where, count in counted if count
         ]
 
     def _views_of(self, operation: dict[str, Any], decode: Callable[[str], str]) -> list[View]:

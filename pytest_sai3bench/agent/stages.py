@@ -18,7 +18,7 @@ from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
 from .naming import NumberedNames, Shards
-from .own_objects import Chain, Removals, Turns, arrange
+from .own_objects import Chain, Existing, Removals, Turns, arrange
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
@@ -37,7 +37,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .engine import Control, Engine, Source
     from .messages import CheckWire, ResultWire, RoomWire
@@ -115,13 +115,19 @@ class Worker:
             elif stage["kind"] == "workload":
                 source = self._mix(stage, breathe)
             else:
-                removals = Removals(self._made, self._created)
+                removals = Removals([*self._made, *self._existing(stage, breathe)], self._created)
                 source = Chain([removals, *self._trees.old_directories()])
             self.engine.open(stage["lanes"] or self.plan["lanes"])
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
         gc.collect()
         return Prepared(index, stage, source, room)
+
+    def _existing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Iterator[Existing]:
+        for objects in stage["objects"] if stage["adopts"] else ():
+            numbered, share = self._numbered(objects), (objects["share"], objects["shares"])
+            found = find_missing(numbered.names, share, self.engine, self._placement, breathe, look=True)
+            yield from (Existing(numbered, absent, homes) for absent, homes in found)
 
     def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> tuple[Turns, list[RoomWire]]:
         # One list of sets, or one for each endpoint that has copies of its own.

@@ -98,6 +98,8 @@ class Stages:
         stages = []
         objects = self._objects = self._plan_objects()
         overwrite = preparation.force_overwrite
+        if preparation.cleanup_only:
+            return (StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode, adopts=True),)
         if objects:
             stages.append(
                 StagePlan(

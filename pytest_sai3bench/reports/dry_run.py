@@ -178,7 +178,8 @@ def _stage(stages: Sequence[StagePlan], copies: int, shards: int) -> list[str]:
     amount += f" on each of {_plural(copies, 'endpoint')}" if copies else ""
     if first.kind == "cleanup":
         # What was there before is left alone.
-        amount = "what the run made" + (f", at most {amount} of prepare" if counts else "")
+        made = "objects of prepare that are there" if first.adopts else "what the run made"
+        amount = made + (f", at most {amount}{'' if first.adopts else ' of prepare'}" if counts else "")
     return [f"{first.kind}: {amount}{care}", *_indent(rows)]
 
 

@@ -82,7 +82,6 @@ _KEYS = {
     "version": _never(),
     "workload[].use_multi_endpoint": _never(),
     "perf_log.path": _never(),
-    "prepare.cleanup_only": _later(),
     "prepare.compress_factor": _never(),
     "prepare.dedup_factor": _never(),
     "prepare.enabled": _never(),

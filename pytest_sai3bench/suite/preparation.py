@@ -91,6 +91,14 @@ class Preparation(Section):
             "Remove what this run made, by prepare and by puts. sai3-bench removes all prepared objects, also those that existed before, and none of puts."
         ),
     )
+    cleanup_only: bool = Field(
+        default=False,
+        description=(
+            "true or false. "
+            "Remove the objects of `ensure_objects` that are there, and do nothing else: no prepare, no load. "
+            "In sai3-bench only an old way of running heeds it."
+        ),
+    )
     cleanup_mode: CleanupMode = Field(
         default="tolerant",
         description=(

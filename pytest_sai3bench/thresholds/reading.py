@@ -142,6 +142,9 @@ def _texts(loaded: LoadedSuite) -> list[RuleText]:
 
 
 def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
+    if loaded.suite.prepare.cleanup_only:
+        # Nothing is measured that could be judged.
+        return _require(((), tuple(find_misspelt(_texts(loaded)))))
     return _require(
         compile_rules(
             _texts(loaded),

@@ -461,6 +461,31 @@ def test_failures_of_system_calls_have_names(number: int, kind: str) -> None:
     assert name_error(OSError(number, "x")) == (kind, text)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_cleanup_that_adopts_removes_the_objects_of_prepare_that_are_there(
+    folder: Path, make_run: Callable[..., Any], workers: int
+) -> None:
+    foreign = {
+        "a/mine",
+        "a/prepared-00000009.dat",
+        "a/deletable-00000000.dat",
+        "b/prepared-00000000.dat",
+        "a/x/prepared-00000000.dat",
+    }
+    for name in (*foreign, *(f"a/prepared-{number:08d}.dat" for number in (0, 3, 4, 8))):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    removed = 0
+    for worker in range(workers):
+        objects = ObjectSet("a/", "prepared", 9, SIZE, "", share=worker, shares=workers)
+        stage = StagePlan("cleanup", objects=(objects,), mode="strict", adopts=True)
+        run = make_run([endpoint_at(folder)], [stage], worker=worker, workers=workers)
+        (result,) = run.all_stages()
+        assert (result["outcome"], result["errors"]) == ("completed", [])
+        removed += sum(number for number, _ in run.reins.counts().values())
+    assert (set(files_in(folder)), removed) == (foreign, 4)
+
+
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_sets_are_made_one_after_another_or_in_turns(
     folder: Path, make_run: Callable[..., Any], *, interleaved: bool, monkeypatch: pytest.MonkeyPatch

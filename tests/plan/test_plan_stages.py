@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pytest_sai3bench.plan.model import ErrorPolicy
 from pytest_sai3bench.plan.work import SizePlan
+from pytest_sai3bench.reports.dry_run import dry_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,19 @@ def test_sizes_are_planned_as_they_are_written(plan_of: Callable[..., RunPlan]) 
         SizePlan("lognormal", 10, 2000, 1000.0, 500.0),
     ]
     assert [each.size and each.size.expected for each in workload.operations] == [4096, 1000]
+
+
+def test_a_suite_that_only_cleans_up_has_no_other_stage(plan_of: Callable[..., RunPlan]) -> None:
+    plan = plan_of(
+        """
+        target: file:///mnt/
+        prepare: {ensure_objects: [{count: 7, size_spec: 1}], cleanup_only: true, cleanup_mode: strict}
+        workload: [{op: put, weight: 1, object_size: 1}]
+        """
+    )
+    (stage,) = plan.workers[0].stages
+    assert (stage.kind, stage.mode, stage.adopts, stage.objects[0].count) == ("cleanup", "strict", True, 7)
+    assert "cleanup: objects of prepare that are there, at most 7 objects, 7 B\n" in dry_run(plan)
 
 
 @pytest.mark.parametrize(

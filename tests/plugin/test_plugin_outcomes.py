@@ -147,3 +147,21 @@ def test_failures_stop_the_session_as_they_do_elsewhere(
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.assert_outcomes(passed=1, failed=2)
     assert list(store.rglob("*.dat")) == []
+
+
+def test_a_suite_may_only_clean_up(pytester: pytest.Pytester) -> None:
+    """What it would measure is not there to be judged, so its rules are no items."""
+    store = pytester.mkdir("store")
+    (store / "data").mkdir()
+    for name in ("prepared-00000001.dat", "prepared-00000005.dat", "other"):
+        (store / "data" / name).write_bytes(b"x")
+    pytester.path.joinpath("only.sai3.yaml").write_text(
+        f"target: file://{store}/\n"
+        "prepare:\n  cleanup_only: true\n  ensure_objects: [{base_uri: data/, count: 5, size_spec: 1}]\n"
+        "workload: [{op: get, path: data/*, weight: 1}]\nthresholds: [get.p99 < 1 s]\n"
+    )
+    result = pytester.runpytest_inprocess("-v")
+    result.assert_outcomes(passed=1)
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(["only.sai3.yaml::workload PASSED *"])
+    assert sorted(path.name for path in (store / "data").iterdir()) == ["other", "prepared-00000005.dat"]

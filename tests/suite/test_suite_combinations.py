@@ -21,7 +21,7 @@ ODDITIES = [
     ("perf_logs: {}", "perf_logs: unknown key 'perf_logs', did you mean 'perf_log'?"),
     (
         "prepare: {zzz: }",
-        "prepare.zzz: unknown key 'zzz': expected one of ensure_objects, directory_structure, cleanup, cleanup_mode, prepare_strategy, skip_verification, force_overwrite, key_prefix_shards, post_prepare_delay, fsync, atomic",
+        "prepare.zzz: unknown key 'zzz': expected one of ensure_objects, directory_structure, cleanup, cleanup_only, cleanup_mode, prepare_strategy, skip_verification, force_overwrite, key_prefix_shards, post_prepare_delay, fsync, atomic",
     ),
     (
         "distributed: {agents: [{address: a, traget_override: x}]}",

@@ -35,6 +35,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "s3dlio_optimization": None,
         "multipart": None,
         "dynamic_put_pool": False,
+        "fixtures": (),
         "multi_endpoint": None,
         "endpoint_uris": (),
         "load_balance_strategy": None,
@@ -44,6 +45,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
             "ensure_objects": (),
             "directory_structure": None,
             "cleanup": False,
+            "cleanup_only": False,
             "cleanup_mode": "tolerant",
             "prepare_strategy": "sequential",
             "skip_verification": False,
@@ -115,6 +117,7 @@ prepare:
     - {count: 3, max_size: 1048576}
     - {count: 4, min_size: 0, max_size: 8}
   cleanup: true
+  cleanup_only: true
   cleanup_mode: BestEffort
   prepare_strategy: parallel
   skip_verification: True
@@ -160,6 +163,7 @@ seed: 0x10
     assert suite.prepare.model_dump(exclude={"ensure_objects"}) == {
         "directory_structure": None,
         "cleanup": True,
+        "cleanup_only": True,
         "cleanup_mode": "best_effort",
         "prepare_strategy": "parallel",
         "skip_verification": True,
