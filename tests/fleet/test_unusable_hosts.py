@@ -79,7 +79,7 @@ def test_every_host_is_told_with_its_cause(
             "Start sshd there, or correct the port: distributed.ssh.port, or Port in the ssh configuration.",
         ),
         (
-            f"gateway: 'ssh=-p {silent} 127.0.0.1'",
+            f"gateway: 'ssh=-o ConnectTimeout=2 -p {silent} 127.0.0.1'",
             "127.0.0.1: Connection timed out during banner exchange",
             "Check that it runs and that no firewall is between, or raise distributed.ssh.timeout.",
         ),
@@ -149,8 +149,7 @@ def test_every_host_is_told_with_its_cause(
     agents = [f"{{id: a{number}, address: {host}, {case[0]}}}" for number, case in enumerate(cases)]
     # Well, and in the same run.
     agents += [f"{{id: good, address: {host}, gateway: ssh}}", "{id: local, address: localhost}"]
-    block = server.block.replace('"config"', '"timeout": 2, "config"')
-    lines = _refusal(run_of(_suite(block, agents)))
+    lines = _refusal(run_of(_suite(server.block, agents)))
     # How it puts what it means depends on the resolver.
     lines[-2] = lines[-2].rpartition(": ")[0]
 
