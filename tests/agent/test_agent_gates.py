@@ -22,7 +22,7 @@ from pytest_sai3bench.agent.pools import NamePool
 from pytest_sai3bench.agent.sigv4 import Credentials
 from pytest_sai3bench.agent.sources import ANYWHERE, Known, Mix
 from pytest_sai3bench.plan.bounds import divide_bounds
-from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
+from pytest_sai3bench.plan.model import Endpoint, EndpointRules, ErrorPolicy, Origin
 from pytest_sai3bench.plan.work import OperationPlan, RatePlan, StagePlan
 
 if TYPE_CHECKING:
@@ -158,6 +158,37 @@ def test_an_operation_keeps_its_place_while_it_is_tried_again(
     paths = [request.path for request in server.requests]
     assert list(dict.fromkeys(paths)) == [f"/bench/{n}" for n in range(20)]
     assert paths == sorted(paths, key=lambda path: int(path.rpartition("/")[2]))
+
+
+@pytest.mark.parametrize(("how", "connections"), [("reset", 0), ("stall", 3)])
+def test_no_gate_stays_shut_where_an_endpoint_fails(
+    start_server: Callable[..., Any], run_loop: Callable[..., Any], how: str, connections: int
+) -> None:
+    """Whatever becomes of operations at the endpoint: each is counted once, and nothing waits for ever."""
+
+    def answer(request: Any, peer: Any) -> bytes:
+        if request.endpoint == 0 and len(server.requests) > 20:
+            getattr(peer, how)()
+        return EMPTY
+
+    server = start_server(answer, endpoints=3)
+    gets, stats, both = Gate(4), Gate(5), Gate(6)
+    names = map(str, count())
+    sources = [guarded(GET, names, gets, both), guarded(STAT, names, stats, both), guarded(GET, names, both)]
+    done = run_loop(
+        server.addresses,
+        [next(source) for _ in range(200) for source in sources],
+        lanes=12,
+        connections=connections,
+        gated=True,
+        request_timeout_s=1.0,
+        endpoint_rules=EndpointRules("eject", eject_after=3, eject_time_s=60, suspect_after_s=0.3),
+        errors=ErrorPolicy(max_total_errors=1 << 30, error_rate_threshold=1e9),
+    )
+    failed = sum(error[3] for error in done.reins.errors())
+    assert failed > 0
+    assert sum(number for number, _ in done.reins.counts().values()) + failed == 600
+    assert (gets.inside, stats.inside, both.inside) == (0, 0, 0)
 
 
 def test_lanes_that_rest_help_with_the_parts_of_large_objects(
