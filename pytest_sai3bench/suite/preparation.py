@@ -125,7 +125,7 @@ class Preparation(Section):
         description=(
             "a number of shards, 0 for none. Each object of prepare and of puts is in the folder of its shard: its number "
             "modulo this one, in two hexadecimal digits or more. Paths mean names without that folder, or with it. "
-            "sai3-bench's paths have to name it."
+            "In sai3-bench paths have to name it."
         ),
     )
     post_prepare_delay: Duration = Field(

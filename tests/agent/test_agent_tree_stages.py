@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_sai3bench.agent.directories import Directories
+from pytest_sai3bench.agent.directories import Directories, NewDirectories
 from pytest_sai3bench.agent.engine import OperationFailed
+from pytest_sai3bench.agent.own_objects import Chain, Turns
 from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.agent.trees import Tree
-from pytest_sai3bench.plan.model import Endpoint, Origin
+from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
 from pytest_sai3bench.plan.trees import SelectionPlan, TreePlan
 from pytest_sai3bench.plan.work import ObjectSet, SizePlan, StagePlan
 
@@ -181,7 +182,10 @@ def test_whole_parts_of_a_tree_are_removed_and_made_again(
 def test_removing_what_holds_files_is_an_error(
     tmp_path: Path, make_run: Callable[..., Any], make_op: Callable[..., Any]
 ) -> None:
-    run = make_run([endpoint_at(tmp_path)], stages_of(make_op, "rmdir", recursive=False), lanes=1)
+    # Pauses are not what this is about.
+    errors = ErrorPolicy(error_rate_threshold=1e9)
+    stages = stages_of(make_op, "rmdir", recursive=False)
+    run = make_run([endpoint_at(tmp_path)], stages, lanes=1, errors=errors)
     run.check()
     run.stage(0)
     work(run, 20)
@@ -332,6 +336,14 @@ def test_all_below_a_directory_is_removed(tmp_path: Path, directories: Directori
     assert directories.notes() == ["2 of rmdir had nothing to do: the directory was gone already"]
     with pytest.raises(OSError, match="not empty"):
         directories.remove_any(directories.root, 1, recursive=False)
+
+
+def test_new_directories_say_how_many_were_taken(directories: Directories) -> None:
+    source = Turns([Chain([NewDirectories(directories, 1, 3), NewDirectories(directories, 0, 0)])])
+    tasks = [source.take() for _ in range(3)]
+    assert [task[1] for task in tasks if task] == [TREE.directory(number) for number in (1, 4, 7)]
+    assert source.issued() == 3
+    assert [source.take() is None for _ in range(2)] == [False, True]
 
 
 def test_the_rest_is_swept_but_for_what_holds_something(tmp_path: Path, directories: Directories) -> None:
