@@ -233,9 +233,3 @@ def test_suites_without_the_key_are_plain_items(
     write_suite()
     pytester.runpytest_inprocess().assert_outcomes(passed=2)
     assert not pytester.path.joinpath("events").exists()
-
-
-def test_beside_xdist_the_controller_sets_fixtures_up(pytester: pytest.Pytester, suite: Path) -> None:
-    result = pytester.runpytest_subprocess("-n2", "-v")
-    result.assert_outcomes(passed=4)
-    assert [line.split()[0] for line in result.outlines if "PASSED" in line] == _IDS

@@ -43,17 +43,6 @@ def make_test(pytester: pytest.Pytester) -> Callable[[str], Path]:
     return make_test
 
 
-def _junit(pytester: pytest.Pytester) -> dict[str, list[str]]:
-    """Return the outcomes of all cases, by name."""
-    cases = ET.parse(pytester.path / "junit.xml").getroot().findall("./testsuite/testcase")
-    return {
-        f"{case.get('classname')}::{case.get('name')}": [
-            child.tag for child in case if child.tag != "properties"
-        ]
-        for case in cases
-    }
-
-
 def test_a_test_reads_what_a_run_of_a_file_measured(
     pytester: pytest.Pytester, write_suite: Callable[..., Path], make_test: Callable[[str], Path], store: Path
 ) -> None:
@@ -212,48 +201,6 @@ def test_it(sai3bench, tmp_path):
         """
     )
     pytester.runpytest_inprocess().assert_outcomes(passed=1)
-
-
-_MIXED = """
-import os
-
-def test_ordinary():
-    assert "PYTEST_XDIST_WORKER" in os.environ or not {distributed}
-
-class TestLoad:
-    @pytest.mark.parametrize("lanes", [1, 2])
-    def test_it(self, sai3bench, tmp_path, lanes):
-        assert "PYTEST_XDIST_WORKER" not in os.environ
-        result = sai3bench.run(suite(tmp_path, concurrency=lanes, thresholds=["get.max < 1 ns"]), check=lanes == 1)
-"""
-
-
-def test_beside_xdist_such_tests_run_alone_after_the_workers(
-    pytester: pytest.Pytester,
-    make_test: Callable[[str], Path],
-    write_suite: Callable[..., Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
-    write_suite("get.max < 1 h")
-    pytester.makepyfile(
-        test_other='import os\nassert "PYTEST_XDIST_WORKER" in os.environ\ndef test_it(): pass'
-    )
-    make_test(_MIXED.format(distributed=True))
-    result = pytester.runpytest_subprocess("-n2", "--junitxml=junit.xml", "--dist=loadscope", "-v")
-    result.assert_outcomes(passed=6, failed=1)
-    assert _junit(pytester) == {
-        "test_it::test_ordinary": [],
-        "test_other::test_it": [],
-        "suite.sai3.yaml::mixed": [],
-        "suite.sai3.yaml::mixed/get.max": [],
-        "suite.sai3.yaml::mixed/total.errors": [],
-        "test_it.TestLoad::test_it[1]": ["failure"],
-        "test_it.TestLoad::test_it[2]": [],
-    }
-    # Only what was selected, and only the files that hold such tests.
-    result = pytester.runpytest_subprocess("-n1", "test_it.py::TestLoad", "-k", "2")
-    result.assert_outcomes(passed=1, deselected=1)
 
 
 def test_a_worker_of_xdist_measures_nothing(
