@@ -35,7 +35,7 @@ workload:
 def clean_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make runs inside a test independent of the user's terminal and keys, and quick to start."""
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider -p no:hypothesispytest")
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider -p no:hypothesispytest -p no:benchmark")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in (
         "AWS_PROFILE",

@@ -19,7 +19,8 @@ _DISABLED = "Benchmarks are automatically disabled"
 
 @pytest.fixture(autouse=True)
 def alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide from pytest-benchmark that the test itself may run on a worker of xdist."""
+    """Let pytest-benchmark in, and hide from it that the test itself may run on a worker of xdist."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:cacheprovider -p no:hypothesispytest")
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
 
 

@@ -34,9 +34,9 @@ def test_what_failed_is_annotated_at_its_line(
     pytester: pytest.Pytester, write_suite: Callable[..., Path], summary: Path
 ) -> None:
     write_suite(
-        "get.max < 1 ns",
-        "{rule: put.max < 1 ns, severity: warn}",
-        "{rule: put.p50 < 1 ns, xfail: slow}",
+        "get.count < 1",
+        "{rule: put.count < 1, severity: warn}",
+        "{rule: total.count < 1, xfail: slow}",
         more="bogus: 1\n",
     )
     pytester.makepyfile(
@@ -45,7 +45,7 @@ def test_what_failed_is_annotated_at_its_line(
             assert False
 
         def test_measuring(sai3bench, tmp_path):
-            suite = {"target": tmp_path.as_uri(), "duration": "200ms", "thresholds": ["put.max < 1 ns"]}
+            suite = {"target": tmp_path.as_uri(), "duration": "400ms", "thresholds": ["put.count < 1"]}
             sai3bench.run({**suite, "workload": [{"op": "put", "path": "a/", "weight": 1, "object_size": 1}]})
         """
     )
@@ -56,9 +56,9 @@ def test_what_failed_is_annotated_at_its_line(
     failed = "::error file=test_it.py,line=6,title=test_it.py%3A%3Atest_measuring::"
     assert [re.sub(r"\(.*", "", line).strip() for line in _annotations(result, pytester)] == [
         f"{odd}suite.sai3.yaml:16: bogus: unknown key 'bogus': …",
-        f"::error file=suite.sai3.yaml,line=13,title={name}/get.max::get.max … < 1 ns",
-        f"::warning file=suite.sai3.yaml,line=14,title={name}/put.max::put.max … < 1 ns",
-        f"{failed}pytest_sai3bench.plugin.api.ThresholdsUnmetError: put.max … < 1 ns",
+        f"::error file=suite.sai3.yaml,line=13,title={name}/get.count::get.count … < 1",
+        f"::warning file=suite.sai3.yaml,line=14,title={name}/put.count::put.count … < 1",
+        f"{failed}pytest_sai3bench.plugin.api.ThresholdsUnmetError: put.count … < 1",
     ]
     lines = summary.read_text().splitlines()
     assert lines[0] == "what another step said"
@@ -66,13 +66,13 @@ def test_what_failed_is_annotated_at_its_line(
         "### `suite.sai3.yaml::mixed`: completed",
         "### `test_it.py::test_measuring/workload`: completed",
     ]
-    effects = [line.split(" | ")[:2] for line in lines if "< 1 ns`" in line or "== 0`" in line]
+    effects = [line.split(" | ")[:2] for line in lines if "< 1`" in line or "== 0`" in line]
     assert effects == [
-        ["| **failed**", "`get.max < 1 ns`"],
-        ["| **warned**", "`put.max < 1 ns`"],
-        ["| **xfailed**", "`put.p50 < 1 ns`"],
+        ["| **failed**", "`get.count < 1`"],
+        ["| **warned**", "`put.count < 1`"],
+        ["| **xfailed**", "`total.count < 1`"],
         ["| passed", "`total.errors == 0`"],
-        ["| **failed**", "`put.max < 1 ns`"],
+        ["| **failed**", "`put.count < 1`"],
         ["| passed", "`total.errors == 0`"],
     ]
 

@@ -17,7 +17,7 @@ def suite(folder, **more):
     return {
         "name": "built",
         "target": f"{folder.as_uri()}/",
-        "duration": "200ms",
+        "duration": "400ms",
         "concurrency": 2,
         "prepare": {
             "ensure_objects": [{"base_uri": "data/", "count": 20, "size_spec": "1KiB"}],
@@ -68,7 +68,9 @@ def test_it(sai3bench):
     assert result.run.status == "completed"
         """
     )
-    result = pytester.runpytest_inprocess("--sai3-json=out.json", "--junitxml=junit.xml", "test_it.py")
+    result = pytester.runpytest_inprocess(
+        "--sai3-json=out.json", "--junitxml=junit.xml", "-Wignore", "test_it.py"
+    )
     result.assert_outcomes(passed=1)
     (run,) = json.loads(pytester.path.joinpath("out.json").read_text())["runs"]
     assert [run["nodeid"], *(one["nodeid"] for one in run["verdicts"])] == [
@@ -80,9 +82,9 @@ def test_it(sai3bench):
     assert run["results"] == str(latest / "suite" / "mixed")
     case = ET.parse(pytester.path / "junit.xml").getroot().find("./testsuite/testcase")
     assert case is not None
-    assert [(one.get("name"), one.get("value")) for one in case.iter("property")] == [
-        ("sai3bench_results", run["results"])
-    ]
+    properties = [(one.get("name"), one.get("value")) for one in case.iter("property")]
+    assert properties[:2] == [("sai3bench_results", run["results"]), ("suite", "sub/suite.yaml")]
+    assert dict(properties)["total.errors"] == "0"
     result.stdout.fnmatch_lines(["sub/suite.yaml::mixed: completed *", "  thresholds: 2 passed"])
     assert [path for path in store.rglob("*") if path.is_file()] == []
 
@@ -100,7 +102,7 @@ def test_it(sai3bench, tmp_path, lanes):
     assert first.folder != second.folder
         """
     )
-    result = pytester.runpytest_inprocess("--sai3-json=out.json", "--benchmark-disable")
+    result = pytester.runpytest_inprocess("--sai3-json=out.json", "-Wignore")
     result.assert_outcomes(passed=2)
     runs = json.loads(pytester.path.joinpath("out.json").read_text())["runs"]
     assert [run["nodeid"] for run in runs] == [
@@ -122,36 +124,37 @@ def test_thresholds_that_are_not_met_fail_the_test(
     make_test(
         """
 def test_unmet(sai3bench, tmp_path):
-    sai3bench.run(suite(tmp_path, thresholds=["get.max < 1 ns", "put.count >= 1"]))
+    sai3bench.run(suite(tmp_path, thresholds=["get.count < 1", "total.errors == 0"]))
 
 def test_unchecked(sai3bench, tmp_path):
-    result = sai3bench.run(suite(tmp_path, thresholds=["get.max < 1 ns"]), check=False)
+    result = sai3bench.run(suite(tmp_path, thresholds=["get.count < 1"]), check=False)
     assert [verdict.outcome for verdict in result.verdicts] == ["failed", "passed"]
 
 def test_caught(sai3bench, tmp_path):
     with pytest.raises(AssertionError) as caught:
-        sai3bench.run(suite(tmp_path, thresholds=["get.max < 1 ns"]))
+        sai3bench.run(suite(tmp_path, thresholds=["get.count < 1"]))
     assert caught.value.result.get.max > 1e-9
 
 def test_expected(sai3bench, tmp_path):
     rules = [
-        {"rule": "get.max < 1 ns", "xfail": "slow disk"},
-        {"rule": "put.max < 1 ns", "severity": "warn"},
+        {"rule": "get.count < 1", "xfail": "slow disk"},
+        {"rule": "put.count < 1", "severity": "warn"},
     ]
-    with pytest.warns(pytest.PytestWarning, match="put.max was .*, the limit is < 1 ns"):
+    with pytest.warns(pytest.PytestWarning, match="put.count was .*, the limit is < 1"):
         sai3bench.run(suite(tmp_path, thresholds=rules))
         """
     )
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess("-Wignore")
     result.assert_outcomes(passed=3, failed=1)
     lines = [line for line in block(result, "test_unmet") if line.startswith(("E", ">"))]
     assert (
-        lines[0] == '>       sai3bench.run(suite(tmp_path, thresholds=["get.max < 1 ns", "put.count >= 1"]))'
+        lines[0]
+        == '>       sai3bench.run(suite(tmp_path, thresholds=["get.count < 1", "total.errors == 0"]))'
     )
     text = "\n".join(lines)
-    assert "ThresholdsUnmetError: get.max was " in text
-    assert "E       test_it.py:5: get.max < 1 ns" in lines
-    assert "put.count" not in text.partition("\n")[2]
+    assert "ThresholdsUnmetError: get.count was " in text
+    assert "E       test_it.py:5: get.count < 1" in lines
+    assert "total.errors" not in text.partition("\n")[2]
     assert lines[-1].startswith("E       results: sai3-results/")
 
 
@@ -200,7 +203,7 @@ def test_it(sai3bench, tmp_path):
     sai3bench.run(suite(tmp_path, target="${fixture.store.uri}/", fixtures=["store"]))
         """
     )
-    pytester.runpytest_inprocess().assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-Wignore").assert_outcomes(passed=1)
 
 
 def test_a_worker_of_xdist_measures_nothing(
