@@ -189,8 +189,8 @@ class ResultWire(TypedDict):
     ``sections``: ``warmup`` (completed before the window), ``measured`` (completed inside it), ``tail`` (begun before
     its end, completed after it). ``window_ns`` is that window; for prepare and cleanup it spans the whole stage.
     ``planned_start_ns`` is the instant that was ordered, ``started_ns`` the one at which load began.
-    ``engine`` is that of the plan. ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request) or
-    ``gave-up`` (too many errors). ``cpu_cores`` is how many cores the worker's engine can keep busy. ``notes`` are sentences for the reader of the result.
+    ``engine`` is that of the plan. ``outcome``: ``completed``, ``exhausted`` (nothing left to do before the time was up), ``aborted`` (on request),
+    ``gave-up`` (too many errors) or ``failed`` (the command of the stage). ``cpu_cores`` is how many cores the worker's engine can keep busy. ``notes`` are sentences for the reader of the result.
     ``pacing`` is None without a rate. ``cpu_share`` and ``longest_pause_ns`` are those of `watch.Watch`.
     """
 

@@ -1,4 +1,4 @@
-"""The objects a run makes itself: prepare's missing ones, and what cleanup removes.
+"""The objects a run makes itself: prepare's missing ones, and what cleanup removes. And bounds to how much is done.
 
 Sources of tasks like those in `sources`.
 """
@@ -86,6 +86,7 @@ class Missing:
         self._numbered = numbered
         self._length = len(absent)
         self._next = count().__next__
+        self.passed = 0
 
     def take(self) -> Task | None:
         """Return the next PUT, or None at the end."""
@@ -101,7 +102,8 @@ class Missing:
 
     def issued(self) -> int:
         """Return how many positions were passed, whose objects may have been made; call it when no more are taken."""
-        return min(self._next(), self._length)
+        self.passed = min(self._next(), self._length)
+        return self.passed
 
 
 class Removals:
@@ -109,9 +111,14 @@ class Removals:
 
     def __init__(self, missing: Sequence[Missing | Existing], created: Sequence[Created]) -> None:
         # How many positions, and for each its name and place: None where there is nothing to remove.
-        self._parts: list[tuple[int, Callable[[int], tuple[str, int] | None]]] = [
-            (objects.issued(), _missing_part(objects)) for objects in missing
-        ]
+        self._parts: list[tuple[int, Callable[[int], tuple[str, int] | None]]] = []
+        earlier: dict[tuple[str, int], list[Missing]] = {}
+        for objects in missing:
+            # Several prepares make the same objects again.
+            same = earlier.setdefault((objects.name(0), objects.homes(0)), [])
+            self._parts.append((objects.issued(), _missing_part(objects, tuple(same))))
+            if isinstance(objects, Missing):
+                same.append(objects)
         for part in created:
             issued = part.issued()
             self._parts += [(issued, _created_part(part, homes)) for homes in part.places]
@@ -133,10 +140,14 @@ class Removals:
                 return (DELETE, name, 0, None, place)
 
 
-def _missing_part(objects: Missing | Existing) -> Callable[[int], tuple[str, int] | None]:
+def _missing_part(
+    objects: Missing | Existing, earlier: Sequence[Missing]
+) -> Callable[[int], tuple[str, int] | None]:
     def at(position: int) -> tuple[str, int] | None:
         number = objects.number_at(position)
-        return (objects.name(number), objects.homes(number)) if number >= 0 else None
+        if number < 0 or any(position < other.passed and other.number_at(position) >= 0 for other in earlier):
+            return None
+        return (objects.name(number), objects.homes(number))
 
     return at
 
@@ -189,3 +200,22 @@ def arrange(copies: Sequence[Sequence[Missing]], multipart: Multipart | None, *,
     if interleaved:
         return Turns([Turns([Chain([each], multipart) for each in sets]) for sets in copies])
     return Turns([Chain(sets, multipart) for sets in copies])
+
+
+class AtMost:
+    """The first ``most`` tasks of a source."""
+
+    def __init__(self, source: Source, most: int) -> None:
+        self._source = source
+        self._most = most
+        self._next = count().__next__
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the source has to say."""
+        notes: Sequence[str] = getattr(self._source, "notes", ())
+        return notes
+
+    def take(self) -> Task | None:
+        """Return the next task, None after the last."""
+        return self._source.take() if self._next() < self._most else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .balance import PLACED, make_balancer
 from .boto3_engine import Boto3Engine
+from .commands import run_command
 from .crowding import bounded
 from .engine import Load
 from .failures import make_rules
@@ -18,7 +19,7 @@ from .file_engine import FileEngine
 from .health import Health
 from .large import read_multipart
 from .naming import NumberedNames, Shards
-from .own_objects import Chain, Existing, Removals, Turns, arrange
+from .own_objects import AtMost, Chain, Existing, Removals, Turns, arrange
 from .pacing import Pacer, make_schedule
 from .payload import Shape
 from .placement import make_placement
@@ -54,6 +55,8 @@ _NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
 _LOG_S = 3.0
 # Operations that need storage which can be written.
 _WRITING = ("put", "delete", "mkdir", "rmdir")
+# What stages do that make no load.
+NOTHING = Turns([])
 # What a missing object is called when it was to be deleted.
 _ABSENT = frozenset({"missing", "http-404"})
 # The same of a directory that was to be made, or to be removed though something is in it.
@@ -66,7 +69,7 @@ class Prepared(NamedTuple):
 
     number: int
     stage: dict[str, Any]
-    source: Mix | Turns | Chain
+    source: Source
     room: list[RoomWire]
 
 
@@ -110,14 +113,21 @@ class Worker:
         room: list[RoomWire] = []
         try:
             if stage["kind"] == "prepare":
-                source: Mix | Turns | Chain
+                source: Source
                 source, room = self._missing(stage, breathe)
             elif stage["kind"] == "workload":
                 source = self._mix(stage, breathe)
-            else:
+                if stage["most_ops"] is not None:
+                    source = AtMost(source, stage["most_ops"])
+            elif stage["kind"] == "cleanup":
                 removals = Removals([*self._made, *self._existing(stage, breathe)], self._created)
                 source = Chain([removals, *self._trees.old_directories()])
-            self.engine.open(stage["lanes"] or self.plan["lanes"])
+            else:
+                source = NOTHING
+                if stage["kind"] == "validation":
+                    self._validate()
+            if source is not NOTHING:
+                self.engine.open(stage["lanes"] or self.plan["lanes"])
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
         gc.collect()
@@ -128,6 +138,14 @@ class Worker:
             numbered, share = self._numbered(objects), (objects["share"], objects["shares"])
             found = find_missing(numbered.names, share, self.engine, self._placement, breathe, look=True)
             yield from (Existing(numbered, absent, homes) for absent, homes in found)
+
+    def _validate(self) -> None:
+        """Try the endpoints again; raises `StageFailed` with all that cannot be used."""
+        failed = [check for check in self.check() if check["kind"]]
+        if failed:
+            uris = [endpoint["uri"] for endpoint in self.plan["endpoints"]]
+            text = "\n".join(f"cannot use {uris[check['endpoint']]}: {check['detail']}" for check in failed)
+            raise StageFailed(failed[0]["kind"], text, failed[0]["endpoint"])
 
     def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> tuple[Turns, list[RoomWire]]:
         # One list of sets, or one for each endpoint that has copies of its own.
@@ -273,14 +291,18 @@ class Worker:
             # A stop that came before the start leaves nothing to do.
             stopped = control.check(started_ns)
             load = Load(prepared.source, window, done, balancer, policy, health, watch, pacer, self._op_log)
-            cut_off = 0 if stopped else self.engine.run(load)
-            left_behind = [] if stopped else [*self.engine.left_behind]
+            idle = stopped or prepared.source is NOTHING
+            cut_off = 0 if idle else self.engine.run(load)
+            left_behind = [] if idle else [*self.engine.left_behind]
             retries = policy.retries
             notes: list[str] = []
-            if not health.gave_up and not control.check(monotonic_ns()):
+            if not idle and not health.gave_up and not control.check(monotonic_ns()):
                 more, notes = self._try_again(prepared, load, policy)
                 retries += more
                 left_behind += self.engine.left_behind if more else ()
+            # The processes of an agent are on one host.
+            runs = bool(stage["command"]) and not stopped and not self.plan["process"]
+            failure = run_command(stage["command"], watch) if runs else ""
         finally:
             gc.enable()
         ended_ns, cpu_s = monotonic_ns(), _cpu_s() - cpu_s
@@ -290,6 +312,9 @@ class Worker:
         if stage["kind"] == "cleanup" and not stopped:
             self._cleaned = True
             self._trees.sweep()
+            # Another cleanup removes what is made after this one.
+            self._made.clear()
+            self._created.clear()
             self.engine.remove_folders()
         notes += [*getattr(prepared.source, "notes", ()), *self._trees.notes()]
         if self._op_log is not None:
@@ -305,15 +330,17 @@ class Worker:
         outcome = "completed"
         if health.gave_up:
             outcome = "gave-up"
+        elif failure:
+            outcome = "failed"
         elif stopped:
             outcome = "aborted"
-        elif workload and ended_ns < end_ns:
+        elif workload and ended_ns < end_ns and stage["most_ops"] is None:
             outcome = "exhausted"
         return {
             "type": "result",
             "stage": prepared.number,
             "outcome": outcome,
-            "reason": health.gave_up,
+            "reason": health.gave_up or failure,
             "planned_start_ns": start_ns,
             "started_ns": started_ns,
             "ended_ns": ended_ns,
@@ -331,7 +358,7 @@ class Worker:
             "pacing": pacer.to_wire() if pacer else None,
             "cpu_share": watch.cpu_share,
             "longest_pause_ns": watch.longest_pause_ns,
-            "contacts": self.engine.contacts(),
+            "contacts": [] if prepared.source is NOTHING else self.engine.contacts(),
         }
 
     def _try_again(self, prepared: Prepared, load: Load, policy: ErrorPolicy) -> tuple[int, list[str]]:

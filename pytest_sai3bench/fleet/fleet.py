@@ -13,6 +13,7 @@ from pytest_sai3bench.errors import (
     StageError,
     ThresholdAbortError,
 )
+from pytest_sai3bench.fleet.barriers import StageBarrier
 from pytest_sai3bench.fleet.capacity import find_lack_of_memory, find_lack_of_room
 from pytest_sai3bench.fleet.causes import describe_check
 from pytest_sai3bench.fleet.clocks import ClockOffset, ClockSample, estimate_offset, lead_ns
@@ -62,6 +63,7 @@ class Fleet:
         self._started = False
         self._compared_ns = 0
         self._number = 0
+        self._told: set[str] = set()
         self.notes: tuple[str, ...] = ()
 
     @property
@@ -75,6 +77,11 @@ class Fleet:
         return self.is_open and not any(member.loss and not member.bears_loss for member in self._members)
 
     @property
+    def has_lost(self) -> bool:
+        """Whether a worker is lost, with or without which the run can go on."""
+        return any(member.loss for member in self._members)
+
+    @property
     def borne_losses(self) -> tuple[str, ...]:
         """Why workers are lost without which the run goes on."""
         return tuple(member.loss for member in self._members if member.loss and member.bears_loss)
@@ -86,6 +93,7 @@ class Fleet:
             self._greet()
             self._members.begun()
             self._compare_clocks()
+            self._raise_for_trouble()
             self._check()
         except BaseException:
             self.close()
@@ -95,26 +103,29 @@ class Fleet:
         """End every process, ``at_once`` without a goodbye; may be called again."""
         self._members.close(at_once=at_once)
 
-    def run_stage(self, number: int, limit_s: float, *, renewed_by_ticks: bool) -> None:
+    def run_stage(self, number: int, limit_s: float, *, renewed_by_ticks: bool) -> tuple[str, ...]:
         """Run one stage on all workers, from getting ready to the rest after it; `outcomes` tells what they measured.
 
-        ``limit_s`` bounds the time from the start to the end, or between two ticks. Trouble of one worker stops all; its
-        loss may be borne, but not in prepare: what it was to make would be missed.
-        Raises `StageError`, `AgentLostError` when a worker is lost, or `ThresholdAbortError` when an observer objects.
+        ``limit_s`` bounds the time from the start to the end, or between two ticks. When fewer agents are well than the
+        barrier of the stage asks for, all stop; the loss of one may be borne anyway, but not in prepare: what it was to
+        make would be missed. Raises `StageError`, `AgentLostError` when a worker is lost, or `ThresholdAbortError` when
+        an observer objects. Returns what is new of those whom the barrier left behind.
         """
-        members = self._members
-        kind = self._plan.workers[0].stages[number].kind
-        bears_loss = self._plan.lost_agent == "continue" and kind != "prepare"
+        stage, members = self._plan.workers[0].stages[number], self._members
+        barrier = StageBarrier(stage, members)
+        bears_loss = self._plan.lost_agent == "continue" and stage.kind != "prepare"
         self._started, self._number = False, number
         for member in members:
             member.begin(number, bears_loss=bears_loss)
             members.ask(member, {"type": "stage", "stage": number}, "ready")
-        members.wait(_READY_S, "did not get ready", ends=lambda member: member.loss and not member.bears_loss)
-        self._raise_for_trouble()
+        members.wait(_READY_S, "did not get ready", ends=barrier.ends_by_loss)
+        prefix = f"{stage.name}: " if stage.name else ""
+        barrier.require(prefix)
         if lack := list(find_lack_of_room(members)):
-            raise StageError("\n".join(lack))
+            raise StageError(prefix + "\n".join(lack))
         if monotonic_ns() - self._compared_ns > _CLOCK_S * 1e9:
             self._compare_clocks()
+            barrier.require(prefix)
         self._started = True
         epoch_ns = time_ns() - monotonic_ns()
         start_ns = monotonic_ns() + lead_ns([member.clock for member in members])
@@ -126,23 +137,29 @@ class Fleet:
                 "at_ns": clock.to_agent(start_ns),
                 "epoch_ns": epoch_ns - clock.offset_ns,
             }
-            members.ask(member, start, "rested")
+            if not member.trouble:
+                members.ask(member, start, "rested")
         for observer in self._observers:
             observer.began(number, start_ns)
             for member in members:
-                if member.loss:
+                if member.loss or member.trouble:
                     observer.settled(member.plan, None)
         members.wait(
             limit_s,
             "did not finish",
             renewed_by_ticks=renewed_by_ticks,
-            ends=lambda member: member.trouble or self._objections,
+            ends=lambda: barrier.ends_by_trouble() or self._objections,
         )
         members.tell({"type": "ack"})
-        self._raise_for_trouble(f"{self._plan.workers[0].stages[number].kind}: ")
+        barrier.require(f"{stage.label}: ")
         # What is objected to when all have ended by themselves is found in the results.
         if any(member.result and member.result["outcome"] == "aborted" for member in members):
             self._raise_for_objection()
+        news = [text for text in members.troubles if text not in self._told]
+        self._told.update(news)
+        return tuple(
+            f"{stage.label}: {text}\n(its barrier is {stage.barrier}: the run went on)" for text in news
+        )
 
     @property
     def _objections(self) -> list[str]:
@@ -196,7 +213,6 @@ class Fleet:
             self._members.ask(member, {"type": "ping", "number": number}, "pong")
             self._members.wait(_HELLO_S, "did not answer")
             received_ns = monotonic_ns()
-            self._raise_for_trouble()
             if member.loss:
                 return None
             samples.append(ClockSample(sent_ns, member.answer["now_ns"], received_ns))
@@ -225,9 +241,9 @@ class Fleet:
         notes = [f"{endpoint.uri}: {detail}" for _, endpoint, _, detail in checks if detail]
         self.notes = tuple(dict.fromkeys(notes))
 
-    def _raise_for_trouble(self, prefix: str = "") -> None:
+    def _raise_for_trouble(self) -> None:
         if troubles := self._members.troubles:
-            raise (StageError if self.is_whole else AgentLostError)(prefix + "\n".join(troubles))
+            raise (StageError if self.is_whole else AgentLostError)("\n".join(troubles))
 
 
 def _outcome(member: Member, stage: int, epoch_ns: int) -> WorkerOutcome:

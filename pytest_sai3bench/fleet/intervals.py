@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.agent.messages import TickWire
     from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
-    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import PhaseResult
     from pytest_sai3bench.results.timeline import Interval
 
@@ -24,11 +23,11 @@ _NS_PER_S = 1_000_000_000
 class Intervals(Observer):
     """Calls ``take`` with each interval of a run as soon as it is over, and with what it belongs to.
 
-    That is the phase, and its start in seconds since the epoch by this host's clock. Borders are the same instants for
+    That is the name of the stage, and its start in seconds since the epoch by this host's clock. Borders are the same instants for
     all agents, whatever their clocks say.
     """
 
-    def __init__(self, plan: RunPlan, take: Callable[[StageKind, float, Interval], None]) -> None:
+    def __init__(self, plan: RunPlan, take: Callable[[str, float, Interval], None]) -> None:
         self._plan = plan
         self._take = take
         self._timeline: Timeline | None = None
@@ -38,7 +37,7 @@ class Intervals(Observer):
 
     def began(self, stage: int, start_ns: int) -> None:
         """See `Observer.began`."""
-        kind = self._plan.workers[0].stages[stage].kind
+        label = self._plan.workers[0].stages[stage].label
         started_at = time.time() + (start_ns - time.monotonic_ns()) / _NS_PER_S
         self._start_ns = start_ns
         self._timeline = Timeline(
@@ -47,7 +46,7 @@ class Intervals(Observer):
                 for worker in self._plan.workers
             },
             self._plan.workers[0].interval_s,
-            lambda interval: self._take(kind, started_at, interval),
+            lambda interval: self._take(label, started_at, interval),
         )
 
     def ticked(self, worker: WorkerPlan, tick: TickWire) -> None:

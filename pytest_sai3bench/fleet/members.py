@@ -87,6 +87,8 @@ class Member:
             return describe_failure(self.plan.agent, self.failure)
         if self.result is not None and self.result["outcome"] == "gave-up":
             return f"{self.plan.agent} gave up after {self.result['reason']}"
+        if self.result is not None and self.result["outcome"] == "failed":
+            return f"{self.plan.agent}: {self.result['reason']}"
         return ""
 
     @property
@@ -162,16 +164,16 @@ class Members:
         lateness: str,
         *,
         renewed_by_ticks: bool = False,
-        ends: Callable[[Member], object] = lambda _member: False,
+        ends: Callable[[], object] = lambda: False,
     ) -> None:
         """Return when nobody owes an answer any more.
 
         A worker that is late (``lateness`` says what it did not do), silent or gone is lost. The limit may be renewed by
-        every tick. As soon as ``ends`` is true of one worker, all are told to stop.
+        every tick. As soon as ``ends`` is true, all are told to stop.
         """
         deadline = monotonic() + limit_s
         while owing := [member for member in self if member.owes]:
-            if any(ends(member) for member in self):
+            if ends():
                 self.stop()
                 return
             if monotonic() > (max(deadline, self._ticked + limit_s) if renewed_by_ticks else deadline):

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_sai3bench.plan.model import RunPlan
-    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import PhaseResult
     from pytest_sai3bench.results.timeline import Interval
     from pytest_sai3bench.thresholds.collection import Compiled
@@ -42,28 +41,28 @@ class Watching(Intervals):
         if self._stage.kind == "workload":
             interval_s = self._plan.workers[0].interval_s
             self.batches = Batches()
-            self._watched = {one.id: Watched(one, interval_s) for one in self._rules}
+            self._watched |= {one.id: Watched(one, interval_s) for one in self._rules if self._concerns(one)}
 
     def ended(self, phase: PhaseResult) -> None:
         """See `Observer.ended`."""
         super().ended(phase)
         if self._stage.kind == "workload":
-            for watched in self._watched.values():
+            for watched in self._current():
                 watched.finish()
 
     def objection(self) -> str:
         """See `Observer.objection`."""
         if self._stage.kind != "workload":
             return ""
-        return next((each.objection for each in self._watched.values() if each.objection), "")
+        return next((each.objection for each in self._current() if each.objection), "")
 
     def seen(self, rule: Compiled) -> Seen | None:
-        """Return what was seen of a rule in the last workload, None for one that is not watched."""
+        """Return what was seen of a rule in its workload, None for one that is not watched."""
         watched = self._watched.get(rule.id)
         return watched.seen if watched else None
 
-    def _show(self, kind: StageKind, _started_at: float, interval: Interval) -> None:
-        if kind != "workload":
+    def _show(self, _label: str, _started_at: float, interval: Interval) -> None:
+        if self._stage.kind != "workload":
             return
         piece = cut(
             interval,
@@ -74,5 +73,12 @@ class Watching(Intervals):
         )
         if piece is not None:
             self.batches.add(piece)
-            for watched in self._watched.values():
+            for watched in self._current():
                 watched.add(piece)
+
+    def _concerns(self, rule: Compiled) -> bool:
+        return rule.stage in ("", self._stage.name)
+
+    def _current(self) -> list[Watched]:
+        """Return what is watched in the stage that goes on."""
+        return [self._watched[rule.id] for rule in self._rules if self._concerns(rule)]

@@ -13,7 +13,7 @@ from pytest_sai3bench.plan.endpoints import EndpointSet, resolve_endpoints, unit
 from pytest_sai3bench.plan.engines import check_engine
 from pytest_sai3bench.plan.hosts import check_hosts, drop_agents, move_agents, plan_host
 from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy, RunPlan, WorkerPlan
-from pytest_sai3bench.plan.notes import make_notes
+from pytest_sai3bench.plan.notes import make_notes, note_expectations
 from pytest_sai3bench.plan.paths import as_folder, below
 from pytest_sai3bench.plan.sharers import with_sharers
 from pytest_sai3bench.plan.stages import Stages
@@ -48,6 +48,8 @@ def build_plan(
     if hosts:
         loaded = move_agents(loaded, hosts)
     suite = loaded.suite
+    # The agents may be dropped, what they do is not.
+    sequence = suite.sequence
     agents = suite.distributed.agents if suite.distributed else ()
     numbers: list[int | None] = list(range(len(agents))) if agents else [None]
     problems: list[Problem] = []
@@ -93,7 +95,7 @@ def build_plan(
                 agent=number or 0,
                 agents=len(numbers),
             )
-            stages = builder.build(duration_s if duration_s is not None else suite.duration)
+            stages = builder.build(sequence, duration_s)
             problems += builder.problems
             workers.append(
                 WorkerPlan(
@@ -141,9 +143,8 @@ def build_plan(
     problems += check_engine(loaded, plan)
     problems += check_trees(loaded, workers)
     _raise_for(problems)
-    return replace(
-        plan, notes=(*_useless_target(suite.target, uris), *make_notes(plan, dict(zip(ids, wanted))))
-    )
+    notes = (*_useless_target(suite.target, uris), *make_notes(plan, dict(zip(ids, wanted))))
+    return replace(plan, notes=(*notes, *note_expectations(sequence, workers[0].stages)))
 
 
 def _useless_target(target: str | None, uris: Sequence[str]) -> Iterator[str]:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 
 from pytest_sai3bench.plan.hosts import split_address
 from pytest_sai3bench.suite.uris import parse_uri
+from pytest_sai3bench.units import format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_sai3bench.plan.model import RunPlan
+    from pytest_sai3bench.plan.work import StagePlan
+    from pytest_sai3bench.suite.stages import PlacedStage
 
 
 # What sai3-bench takes for the beginning of a server's name.
@@ -64,6 +67,18 @@ def make_notes(plan: RunPlan, wanted: Mapping[str, int | None]) -> Iterator[str]
 
 def _names_server(uri: str) -> bool:
     return bool(parse_uri(uri).host)
+
+
+def note_expectations(sequence: Sequence[PlacedStage], stages: Sequence[StagePlan]) -> Iterator[str]:
+    """Yield where the suite has another number of objects than one of its stages expects."""
+    for placed, stage in zip(sequence, stages):
+        expected = placed.stage.settings.expected_objects
+        found = sum(objects.count for objects in stage.objects)
+        if stage.kind in ("prepare", "cleanup") and expected is not None and expected != found:
+            yield (
+                f"{stage.where}: {stage.name} expects {format_count(expected)} objects, "
+                f"the suite has {format_count(found)} (prepare.ensure_objects)"
+            )
 
 
 def _uneven_load(plan: RunPlan) -> Iterator[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from pytest_sai3bench.errors import Problem
 from pytest_sai3bench.plan.bounds import divide_bounds
@@ -27,13 +28,17 @@ from pytest_sai3bench.suite.places import dotted
 from pytest_sai3bench.suite.sizes import Fixed, Lognormal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from pytest_sai3bench.plan.endpoints import EndpointSet
+    from pytest_sai3bench.plan.work import Barrier
     from pytest_sai3bench.suite.large import Multipart
     from pytest_sai3bench.suite.loader import LoadedSuite
     from pytest_sai3bench.suite.operations import Operation
     from pytest_sai3bench.suite.places import Place
     from pytest_sai3bench.suite.preparation import EnsureObjects
     from pytest_sai3bench.suite.sizes import Uniform
+    from pytest_sai3bench.suite.stages import PlacedStage
 
 
 class Stages:
@@ -92,45 +97,81 @@ class Stages:
         mode = distributed.tree_creation_mode if distributed else "concurrent"
         self._tree_shares = TreeShares(mode, agent, agents, process, processes)
 
-    def build(self, duration_s: float) -> tuple[StagePlan, ...]:
-        """Return the stages in their order."""
-        preparation = self._loaded.suite.prepare
-        stages = []
-        objects = self._objects = self._plan_objects()
-        overwrite = preparation.force_overwrite
-        if preparation.cleanup_only:
-            return (StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode, adopts=True),)
-        if objects:
-            stages.append(
-                StagePlan(
-                    "prepare",
-                    objects=objects,
-                    look=not (overwrite or preparation.skip_verification),
-                    create=overwrite or not preparation.skip_verification,
-                    delay_s=preparation.post_prepare_delay,
-                    interleaved=preparation.prepare_strategy == "parallel",
-                    # An object store knows neither.
-                    fsync=self._in_folders and preparation.fsync,
-                    atomic=self._in_folders and preparation.atomic,
-                    multipart=self._plan_multipart(self._loaded.suite.multipart),
-                )
-            )
-        bounds = self._bound(self._plan_operations())
-        stages.append(
-            StagePlan(
-                "workload",
-                duration_s=duration_s,
-                warmup_s=self._loaded.suite.warmup,
-                operations=bounds.operations,
-                rate=self._plan_rate(),
-                lanes=bounds.lanes,
-                together=bounds.together,
-                feeds=feeds_readers(self._loaded.suite),
-            )
+    def build(
+        self, sequence: Sequence[PlacedStage], duration_s: float | None = None
+    ) -> tuple[StagePlan, ...]:
+        """Return the stages of a suite in their order; without any, its parts are what is done.
+
+        ``duration_s`` replaces the durations of the suite.
+        """
+        suite = self._loaded.suite
+        self._objects = self._plan_objects()
+        prepare, cleanup = self._plan_prepare(), self._plan_cleanup()
+        if suite.prepare.cleanup_only and not sequence:
+            return (replace(cleanup, adopts=True),)
+        workload = self._plan_workload()
+        if not sequence:
+            stages = [prepare] if prepare.objects else []
+            stages.append(replace(workload, duration_s=duration_s or suite.duration))
+            return (*stages, cleanup) if suite.prepare.cleanup else tuple(stages)
+        plans = {"validation": StagePlan("validation"), "custom": StagePlan("custom")}
+        plans |= {"prepare": prepare, "execute": workload, "hybrid": workload, "cleanup": cleanup}
+        return tuple(self._plan_stage(each, plans, duration_s) for each in sequence)
+
+    def _plan_stage(
+        self, placed: PlacedStage, plans: Mapping[str, StagePlan], duration_s: float | None
+    ) -> StagePlan:
+        stage, settings = placed.stage, placed.stage.settings
+        plan = replace(
+            plans[str(settings.type)],
+            name=stage.name,
+            barrier=cast("Barrier", placed.barrier),
+            timeout_s=stage.timeout_secs or 0.0,
+            optional=stage.optional,
+            where=str(self._loaded.where(placed.place)),
         )
-        if preparation.cleanup:
-            stages.append(StagePlan("cleanup", objects=objects, mode=preparation.cleanup_mode))
-        return tuple(stages)
+        if plan.kind == "custom":
+            return replace(plan, command=(settings.command or "", *settings.args))
+        if plan.kind != "workload":
+            return plan
+        wanted_s = settings.duration or settings.max_duration or self._loaded.suite.duration
+        plan = replace(plan, duration_s=duration_s or wanted_s)
+        if settings.type == "execute" or settings.expected_tasks is None:
+            return plan
+        # Operations of a warm-up would use up those that are to be measured.
+        own = len(range(self._share, settings.expected_tasks, self._shares))
+        return replace(plan, most_ops=own, warmup_s=0.0)
+
+    def _plan_prepare(self) -> StagePlan:
+        preparation = self._loaded.suite.prepare
+        overwrite = preparation.force_overwrite
+        return StagePlan(
+            "prepare",
+            objects=self._objects,
+            look=not (overwrite or preparation.skip_verification),
+            create=overwrite or not preparation.skip_verification,
+            delay_s=preparation.post_prepare_delay,
+            interleaved=preparation.prepare_strategy == "parallel",
+            # An object store knows neither.
+            fsync=self._in_folders and preparation.fsync,
+            atomic=self._in_folders and preparation.atomic,
+            multipart=self._plan_multipart(self._loaded.suite.multipart),
+        )
+
+    def _plan_workload(self) -> StagePlan:
+        bounds = self._bound(self._plan_operations())
+        return StagePlan(
+            "workload",
+            warmup_s=self._loaded.suite.warmup,
+            operations=bounds.operations,
+            rate=self._plan_rate(),
+            lanes=bounds.lanes,
+            together=bounds.together,
+            feeds=feeds_readers(self._loaded.suite),
+        )
+
+    def _plan_cleanup(self) -> StagePlan:
+        return StagePlan("cleanup", objects=self._objects, mode=self._loaded.suite.prepare.cleanup_mode)
 
     def _below(self, uri: str) -> str | None:
         own = below(uri, self._own_uris)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from pytest_sai3bench.plan.trees import SelectionPlan, TreePlan
 
-StageKind = Literal["prepare", "workload", "cleanup"]
+StageKind = Literal["validation", "prepare", "workload", "custom", "cleanup"]
+Barrier = Literal["all_or_nothing", "majority", "best_effort"]
 
 
 @dataclass(frozen=True)
@@ -204,6 +205,11 @@ class StagePlan:
     ``atomic`` say how it makes files, ``multipart`` how it writes large objects. ``lanes`` are those of this stage, 0 for
     those of the worker. Of the operations that are not ``apart`` at most so many ``together`` are under way, 0 when only
     the lanes bound them. Where it ``feeds``, reads choose among the objects of puts that have succeeded, too.
+
+    A workload with ``most_ops`` ends after so many operations of this worker. ``command`` is what a custom stage runs,
+    once for each agent. ``name`` is that of the suite, empty where the suite has no stages. ``barrier`` says how many
+    agents have to come through, ``timeout_s`` how long it may take (0 where nothing limits it); the failure of an
+    ``optional`` stage does not end the run. ``where`` is file:line for messages.
     """
 
     kind: StageKind
@@ -224,6 +230,18 @@ class StagePlan:
     feeds: bool = False
     interleaved: bool = False
     adopts: bool = False
+    most_ops: int | None = None
+    command: tuple[str, ...] = ()
+    name: str = ""
+    barrier: Barrier = "all_or_nothing"
+    timeout_s: float = 0.0
+    optional: bool = False
+    where: str = ""
+
+    @property
+    def label(self) -> str:
+        """What the stage is called in reports."""
+        return self.name or self.kind
 
     def to_wire(self) -> dict[str, Any]:
         """Return the fields an agent needs."""
@@ -246,4 +264,6 @@ class StagePlan:
             "feeds": self.feeds,
             "interleaved": self.interleaved,
             "adopts": self.adopts,
+            "most_ops": self.most_ops,
+            "command": list(self.command),
         }

@@ -94,9 +94,10 @@ class SuiteItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Show what users can act on without a traceback; a bug of ours keeps its own."""
         if isinstance(excinfo.value, ThresholdUnmetError):
+            verdict, result = excinfo.value.verdict, self.run.result()
             return failure_block(
-                excinfo.value.verdict,
-                self.run.result().workload,
+                verdict,
+                result.phase(verdict.stage) if verdict.stage else result.workload,
                 width_of(self.config),
                 results=self.run.folder and shown(self.run.folder, self.config),
             )

@@ -19,9 +19,9 @@ from pytest_sai3bench.reports.perf_log import PerfLog
 from pytest_sai3bench.reports.run_folder import write_inputs, write_run
 from pytest_sai3bench.results.model import RunResult
 from pytest_sai3bench.thresholds.baselines import compare_with
-from pytest_sai3bench.thresholds.evaluation import evaluate
 from pytest_sai3bench.thresholds.reading import PlannedSuite, WaitingSuite
 from pytest_sai3bench.thresholds.rules import OfBaseline
+from pytest_sai3bench.thresholds.stages import evaluate_stage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,7 +192,7 @@ class SuiteRun:
                 return max(verdicts, key=_badness)
         if rule.id not in self.verdicts:
             seen = self._watching.seen(rule) if self._watching else None
-            self.verdicts[rule.id] = evaluate(rule, self.result(), seen, self._beside(rule))
+            self.verdicts[rule.id] = evaluate_stage(rule, self.result(), seen, self._beside(rule))
         return self.verdicts[rule.id]
 
     def creates_baseline_of(self, rule: Compiled) -> bool:
@@ -236,7 +236,7 @@ class SuiteRun:
             raise RunError(result.reason)
         wrong = [check for check in result.checks if check.name.startswith("reconcile") and not check.passed]
         if wrong:
-            lines = [f"{check.name}: {check.value}, expected {check.expected}" for check in wrong]
+            lines = [f"{check.title}: {check.value}, expected {check.expected}" for check in wrong]
             raise RunError("\n".join(["the totals of the run contradict each other:", *lines]))
 
     def _rest(self) -> None:

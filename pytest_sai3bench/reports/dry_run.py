@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_sai3bench.plan.advice import give_advice
 from pytest_sai3bench.plan.placement import objects_per_endpoint
 from pytest_sai3bench.plan.work import OperationPlan
+from pytest_sai3bench.reports.dry_run_stages import frame
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.suite.fixtures import describe_waiting
 from pytest_sai3bench.units import format_count, format_seconds, format_size
@@ -47,8 +48,10 @@ def dry_run(plan: RunPlan) -> str:
     replicated = any(worker.namespace == "replicated" for worker in plan.workers)
     copies = len(plan.endpoints) if replicated else 0
     # Workers differ in their endpoints and shares, not in what they do.
-    for stages in zip(*(worker.stages for worker in plan.workers)):
-        lines += ["", *_stage(stages, copies, plan.workers[0].key_prefix_shards)]
+    for position, stages in enumerate(zip(*(worker.stages for worker in plan.workers)), start=1):
+        idle = stages[0].kind in ("validation", "custom")
+        body = () if idle else _stage(stages, copies, plan.workers[0].key_prefix_shards)
+        lines += ["", *frame(position, stages, body)]
     lines += ["", _time(plan)]
     remarks = [f"note: {note}" for note in plan.notes] + [f"warning: {text}" for text in give_advice(plan)]
     if remarks:
@@ -206,11 +209,11 @@ def _directories(number: int) -> str:
 
 def _time(plan: RunPlan) -> str:
     """Return how long the run takes, as far as a plan can know."""
-    stages = {stage.kind: stage for stage in plan.workers[0].stages}
-    known_s = sum(stage.delay_s + stage.warmup_s + stage.duration_s for stage in stages.values())
-    others = " and ".join(kind for kind in ("prepare", "cleanup") if kind in stages)
+    stages = plan.workers[0].stages
+    known_s = sum(stage.delay_s + stage.warmup_s + stage.duration_s for stage in stages)
+    others = " and ".join(stage.label for stage in stages if stage.kind not in ("workload", "validation"))
     text = f"takes {format_seconds(known_s)}" + (f" without {others}" if others else "")
-    prepare = stages.get("prepare")
+    prepare = next((stage for stage in stages if stage.kind == "prepare"), None)
     if prepare is None or not prepare.create:
         return text
     size_bytes = sum(objects.count * objects.size.expected for objects in prepare.objects)

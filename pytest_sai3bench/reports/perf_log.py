@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_sai3bench.plan.model import RunPlan
-    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import Tally
     from pytest_sai3bench.results.timeline import HostCpu, Interval
 
 MIB = 1024 * 1024
+# What sai3-bench calls the parts of a run that has no stages.
+_PARTS = {"prepare": "Prepare", "workload": "Workload", "cleanup": "Cleanup"}
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ COLUMNS: tuple[Column[Row], ...] = (
         lambda row: f"{(row.began_at + row.interval.end_s) * 1000:.0f}",
     ),
     Column("elapsed_s", "the same, s since the start of the phase", lambda row: f"{row.interval.end_s:.3f}"),
-    Column("stage", "`Prepare`, `Workload` or `Cleanup`", lambda row: row.stage),
+    Column(
+        "stage",
+        "`Prepare`, `Workload` or `Cleanup`; the name of the stage where the suite has stages",
+        lambda row: row.stage,
+    ),
     *_transfers("get", "gets"),
     *_transfers("put", "puts"),
     Column(
@@ -183,10 +188,10 @@ class PerfLog:
                 self._logs.append(opened.enter_context(closing(log)))
             self._opened = opened.pop_all()
 
-    def add(self, phase: StageKind, began_at: float, interval: Interval) -> None:
-        """Write a line on an interval of a phase that began at ``began_at``, in seconds since the epoch."""
+    def add(self, stage: str, began_at: float, interval: Interval) -> None:
+        """Write a line on an interval of a stage that began at ``began_at``, in seconds since the epoch."""
         for log in self._logs:
-            log.add(phase, began_at, interval)
+            log.add(stage, began_at, interval)
 
     def close(self) -> None:
         """End the logs; raises `ResultsError` when one of them is not whole."""
@@ -204,6 +209,6 @@ class _Log:
     def close(self) -> None:
         self._file.close()
 
-    def add(self, phase: StageKind, began_at: float, interval: Interval) -> None:
-        row = Row(self._agent_id, phase.capitalize(), began_at, interval, self._agent)
+    def add(self, stage: str, began_at: float, interval: Interval) -> None:
+        row = Row(self._agent_id, _PARTS.get(stage, stage), began_at, interval, self._agent)
         self._file.append(lambda stream: self._table.write_row(stream, row))

@@ -61,7 +61,7 @@ class Progress:
             f"p99 {format_duration_ns(latency.percentile_ns(99)) if latency.count else '-'}, "
             f"{_plural(whole.errors, 'error')}"
         )
-        if self._stage.kind != "workload":
+        if self._stage.kind in ("prepare", "cleanup"):
             text += f", {_plural(self._done, 'object')} so far"
         room = width - len(f"  {text}, ")
         shares = _shares(list(requests.values()), room)
@@ -76,10 +76,11 @@ class Progress:
     def _when(self, until_s: int) -> str:
         stage = self._stage
         if stage.kind != "workload":
-            return f"{stage.kind}, {format_seconds(until_s)}"
+            return f"{stage.label}, {format_seconds(until_s)}"
+        name = f"{stage.name}, " if stage.name else ""
         if until_s <= stage.warmup_s:
-            return f"warm-up, {format_seconds(until_s)} of {format_seconds(stage.warmup_s)}"
-        return f"{format_seconds(until_s - int(stage.warmup_s))} of {format_seconds(stage.duration_s)}"
+            return f"{name}warm-up, {format_seconds(until_s)} of {format_seconds(stage.warmup_s)}"
+        return f"{name}{format_seconds(until_s - int(stage.warmup_s))} of {format_seconds(stage.duration_s)}"
 
 
 def _shares(requests: Sequence[int], room: int) -> str:

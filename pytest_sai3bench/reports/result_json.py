@@ -99,6 +99,8 @@ def _check_format(document: Document) -> None:
 def _phase_to_json(phase: PhaseResult) -> Document:
     return {
         "phase": phase.phase,
+        "kind": phase.does,
+        "position": phase.position,
         "endpoints": list(phase.endpoints),
         "agents": [
             asdict(report)
@@ -117,6 +119,8 @@ def _phase_to_json(phase: PhaseResult) -> Document:
 def _phase_from_json(document: Document) -> PhaseResult:
     return PhaseResult(
         phase=document["phase"],
+        kind=document["kind"] if document.get("position") else "",
+        position=document.get("position", 0),
         endpoints=tuple(document["endpoints"]),
         agents=tuple(
             AgentReport(

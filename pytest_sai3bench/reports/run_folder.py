@@ -121,7 +121,7 @@ def write_run(
     files = _inputs(plan, config_text, metadata)
     # Most of it are numbers that nobody reads line by line.
     files["result.json"] = _json_writer(to_json(result, verdicts, plan.to_document()), indent=None)
-    prepare = result.phase("prepare")
+    prepare = next((phase for phase in result.phases if phase.does == "prepare"), None)
     if prepare is not None and prepare.tally(ops=["put"]).requests:
         files["prepare_results.tsv"] = lambda stream: write_results(
             stream, prepare, checks=check_phase(prepare)
@@ -129,11 +129,24 @@ def write_run(
         files |= _of_agents("prepare_results.tsv", prepare)
     workload = result.workload
     if workload is not None:
-        files["results.tsv"] = lambda stream: write_results(
-            stream, workload, verdicts=verdicts, checks=result.checks
-        )
+        files["results.tsv"] = _results_writer(workload, result, verdicts)
         files |= _of_agents("results.tsv", workload)
+    for phase in result.phases:
+        if phase.position:
+            name = f"{phase.position:02d}_{_file_name(phase.phase)}_results.tsv"
+            files[name] = _results_writer(phase, result, verdicts)
     _write_files(folder, files)
+
+
+def _results_writer(
+    phase: PhaseResult, result: RunResult, verdicts: Sequence[Verdict]
+) -> Callable[[TextIO], object]:
+    """Return what writes the tables of a phase, with its checks and the verdicts on it."""
+    if phase.does != "workload":
+        return lambda stream: write_results(stream, phase, checks=check_phase(phase))
+    checks = [check for check in result.checks if check.phase in ("", phase.phase)]
+    own = [verdict for verdict in verdicts if verdict.stage in ("", phase.phase)]
+    return lambda stream: write_results(stream, phase, verdicts=own, checks=checks)
 
 
 def _of_agents(name: str, phase: PhaseResult) -> _Files:

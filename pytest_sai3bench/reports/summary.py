@@ -32,10 +32,15 @@ def summary(
 
     Of endpoints `endpoint_table` shows some; ``everything`` shows all.
     """
-    workload = result.workload
-    extent = f" ({_extent(workload)})" if workload else ""
+    workloads = result.workloads
+    only = len(workloads) == 1
+    extent = f" ({_extent(workloads[0])})" if only else ""
     lines = [f"{result.suite}::{result.name}: {result.status}{extent}", *result.reason.splitlines()]
-    if workload is not None:
+    if stages := [phase for phase in result.phases if phase.position]:
+        lines.append(f"stages: {', '.join(map(_stage, stages))}")
+    for workload in workloads:
+        if not only:
+            lines.append(f"stage {workload.phase} ({_extent(workload)})")
         parts = by_operation(workload)
         # One operation is its own total.
         rows = [(part.name, *measures(part)) for part in (parts[:1] if len(parts) == 2 else parts)]
@@ -46,7 +51,7 @@ def summary(
     if verdicts:
         lines.append(f"thresholds: {_count(verdicts)}")
     lines += [
-        f"check {check.name}: {check.value}, expected {check.expected}"
+        f"check {check.title}: {check.value}, expected {check.expected}"
         for check in result.checks
         if not check.passed
     ]
@@ -54,6 +59,15 @@ def summary(
     if folder is not None:
         lines.append(f"results: {folder}")
     return [lines[0], *(f"  {line}" for line in lines[1:])]
+
+
+def _stage(phase: PhaseResult) -> str:
+    """Return a stage with the time that it took, and what came of it unless all went well."""
+    took = format_seconds(max((report.wall_s for report in phase.agents), default=0.0))
+    ends = dict.fromkeys(
+        report.outcome for report in phase.agents if report.outcome not in ("completed", "exhausted")
+    )
+    return f"{phase.phase} {took}" + (f" ({', '.join(ends)})" if ends else "")
 
 
 def _extent(phase: PhaseResult) -> str:

@@ -23,8 +23,13 @@ SHORT_LAG_S = 0.01
 
 
 def check_run(result: RunResult) -> tuple[Check, ...]:
-    """Return the checks of the workload, which thresholds judge; none when the run did not get there."""
-    return check_phase(result.workload) if result.workload else ()
+    """Return the checks of each phase with the workload, which thresholds judge; none when the run did not get there."""
+    several = len(result.workloads) > 1
+    return tuple(
+        replace(check, phase=phase.phase) if several else check
+        for phase in result.workloads
+        for check in check_phase(phase)
+    )
 
 
 def check_phase(phase: PhaseResult) -> tuple[Check, ...]:

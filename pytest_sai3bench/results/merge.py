@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 NS_PER_S = 1_000_000_000
 
 # From best to worst: what an agent reports is the worst of its workers.
-_OUTCOMES = ("completed", "exhausted", "aborted", "gave-up", "lost")
+_OUTCOMES = ("completed", "exhausted", "aborted", "gave-up", "failed", "lost")
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,17 @@ class WorkerOutcome:
         return Reporter(self.agent, self.endpoints)
 
 
-def merge_phase(phase: str, endpoints: tuple[str, ...], outcomes: Sequence[WorkerOutcome]) -> PhaseResult:
+def merge_phase(
+    phase: str,
+    endpoints: tuple[str, ...],
+    outcomes: Sequence[WorkerOutcome],
+    *,
+    kind: str = "",
+    position: int = 0,
+) -> PhaseResult:
     """Return the result of ``phase``: every worker's totals added up, agents in the order of ``outcomes``.
 
-    ``endpoints`` are all planned URIs. Errors carry no size: they are counted in bucket 0 of their operation.
+    ``kind`` and ``position`` are those of `PhaseResult`. ``endpoints`` are all planned URIs. Errors carry no size: they are counted in bucket 0 of their operation.
     """
     by_agent: dict[str, list[WorkerOutcome]] = {}
     for outcome in outcomes:
@@ -74,6 +81,8 @@ def merge_phase(phase: str, endpoints: tuple[str, ...], outcomes: Sequence[Worke
         errors=_error_samples(outcomes),
         outages=read_outages(outcomes),
         ticked=sum_ticks(ticked, final),
+        kind=kind,
+        position=position,
     )
 
 

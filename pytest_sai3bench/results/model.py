@@ -181,9 +181,11 @@ class TickSum:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """One phase (``prepare``, ``workload``, ``cleanup``) of a run, all agents together.
+    """One phase (``prepare``, ``workload``, ``cleanup``, or a stage of the suite's own) of a run, all agents together.
 
     ``endpoints`` lists every planned endpoint, idle ones included. ``warmup`` is what completed before the window.
+    Where the suite has stages, ``phase`` is the name of one, ``kind`` says what it does (see `plan.work.StageKind`), and
+    ``position`` counts them from 1; else ``kind`` is empty, and ``position`` 0.
     """
 
     phase: str
@@ -194,6 +196,13 @@ class PhaseResult:
     errors: tuple[ErrorSample, ...] = ()
     ticked: TickSum = field(default_factory=TickSum)
     outages: tuple[Outage, ...] = ()
+    kind: str = ""
+    position: int = 0
+
+    @property
+    def does(self) -> str:
+        """What happened in the phase, whatever it is called: one of `plan.work.StageKind`."""
+        return self.kind or self.phase
 
     @property
     def window_s(self) -> float:
@@ -283,12 +292,21 @@ class PhaseResult:
 
 @dataclass(frozen=True)
 class Check:
-    """One self-check of a result: ``value`` is what was found, ``expected`` what it should be, both as text."""
+    """One self-check of a result: ``value`` is what was found, ``expected`` what it should be, both as text.
+
+    ``phase`` names the phase where a run has several with the workload.
+    """
 
     name: str
     passed: bool
     value: str
     expected: str
+    phase: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, and the phase if there are several."""
+        return f"{self.name} of {self.phase}" if self.phase else self.name
 
 
 @dataclass(frozen=True)
@@ -312,7 +330,20 @@ class RunResult:
         """Return the phase called ``name``, or None when the run did not get there or had none."""
         return next((phase for phase in self.phases if phase.phase == name), None)
 
+    def of_stage(self, name: str) -> RunResult:
+        """Return the run as if the stage ``name`` were all of its load."""
+        return replace(
+            self,
+            phases=tuple(phase for phase in self.phases if phase.does != "workload" or phase.phase == name),
+            checks=tuple(check for check in self.checks if check.phase == name),
+        )
+
+    @property
+    def workloads(self) -> tuple[PhaseResult, ...]:
+        """The phases with the workload, as far as the run got: one, but for suites with stages."""
+        return tuple(phase for phase in self.phases if phase.does == "workload")
+
     @property
     def workload(self) -> PhaseResult | None:
-        """The workload phase, or None when the run did not get there."""
-        return self.phase("workload")
+        """The last phase with the workload, or None when the run did not get there."""
+        return next(iter(self.workloads[::-1]), None)

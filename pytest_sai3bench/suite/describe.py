@@ -67,7 +67,15 @@ def section_places() -> dict[type[Section], list[str]]:
 
 
 def _describe_section(places: list[str], section: type[Section]) -> str:
-    chooser = next((name for name in ("op", "type") if name in section.model_fields), "")
+    # Where the word is one of several, it does not choose among sections.
+    chooser = next(
+        (
+            name
+            for name in ("op", "type")
+            if name in section.model_fields and len(get_args(section.model_fields[name].annotation)) == 1
+        ),
+        "",
+    )
     word = f", `{chooser}: {get_args(section.model_fields[chooser].annotation)[0]}`" if chooser else ""
     title = f"`{places[0]}`{word}" if places[0] else "Top level"
     others = f" The same at {_enumerate(places[1:])}." if len(places) > 1 else ""

@@ -54,7 +54,14 @@ _NO_CONTAINER = "agents run without containers"
 _NO_PORT = "agents are reached over ssh and open no port"
 _NO_GCS = "gs:// is not supported"
 _NO_HTTP2 = "requests are HTTP/1.1"
+_SILENCE = "agents are heard every second, and lost after 15 s of silence"
 _NO_THREADS = "a worker needs no threads for S3; 'processes' makes more workers"
+# Where a barrier of stages can be.
+_BARRIERS = (
+    *(f"distributed.barrier_sync.{kind}" for kind in ("validation", "prepare", "execute", "cleanup")),
+    "distributed.stages[].barrier",
+    "stages[].barrier",
+)
 
 _KEYS = {
     "autotune": _never(),
@@ -90,7 +97,11 @@ _KEYS = {
     "prepare.ensure_objects[].size": _never(),
     "prepare.ensure_objects[].use_multi_endpoint": _never(),
     "distributed.agent_ready_timeout": _later(),
-    "distributed.barrier_sync": _later(),
+    "distributed.barrier_sync.default_heartbeat_interval": _needless(_SILENCE),
+    "distributed.barrier_sync.default_missed_threshold": _needless(_SILENCE),
+    "distributed.barrier_sync.default_query_retries": _needless(_SILENCE),
+    "distributed.barrier_sync.default_query_timeout": _needless(_SILENCE),
+    "distributed.barrier_sync.timeout_seconds": _never(),
     "distributed.deployment": _needless(_NO_CONTAINER),
     "distributed.grpc_keepalive_interval": _needless(_NO_PORT),
     "distributed.grpc_keepalive_timeout": _needless(_NO_PORT),
@@ -100,12 +111,16 @@ _KEYS = {
         "agents have no prefixes of their own; each cares for its share of the objects", True
     ),
     "distributed.ssh.enabled": _later(True, False),
-    "distributed.stages": _refused(()),
     "distributed.start_delay": _never(),
     "distributed.agents[].kv_cache_dir": _needless(_NO_CACHE),
     "distributed.agents[].listen_port": _needless(_NO_PORT),
     "distributed.agents[].path_template": _never(),
     "distributed.agents[].volumes": _needless(_NO_CONTAINER),
+    **{f"{place}.agent_barrier_timeout": _needless("'timeout_secs' bounds a stage") for place in _BARRIERS},
+    **{f"{place}.heartbeat_interval": _needless(_SILENCE) for place in _BARRIERS},
+    **{f"{place}.missed_threshold": _needless(_SILENCE) for place in _BARRIERS},
+    **{f"{place}.query_retries": _needless(_SILENCE) for place in _BARRIERS},
+    **{f"{place}.query_timeout": _needless(_SILENCE) for place in _BARRIERS},
 }
 
 

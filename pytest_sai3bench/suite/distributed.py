@@ -23,6 +23,7 @@ from pytest_sai3bench.suite.scalars import (
 )
 from pytest_sai3bench.suite.section import ObjectionsError, Section
 from pytest_sai3bench.suite.ssh import Ssh
+from pytest_sai3bench.suite.stages import BarrierSync, Stage
 
 if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
@@ -127,6 +128,16 @@ class Distributed(Section):
         description="a number from 0 to 1. With `path_selection: weighted`, how likely directories of others are.",
     )
     ssh: Ssh = Field(default=Ssh(), description="how hosts are reached. For all agents over ssh.")
+    stages: tuple[Stage, ...] = Field(
+        default=(),
+        description=(
+            "a list of stages. What the run does, in place of prepare, workload and cleanup. "
+            "sai3-bench requires it."
+        ),
+    )
+    barrier_sync: BarrierSync | None = Field(
+        default=None, description="the barriers of stages. For those that have none of their own."
+    )
 
     @property
     def agent_ids(self) -> tuple[str, ...]:

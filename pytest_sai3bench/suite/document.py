@@ -36,6 +36,7 @@ from pytest_sai3bench.suite.scalars import (
     Text,
 )
 from pytest_sai3bench.suite.section import Section
+from pytest_sai3bench.suite.stages import PlacedStage, Stage, arrange
 from pytest_sai3bench.suite.thresholds import Rule
 from pytest_sai3bench.suite.tls import Tls
 
@@ -178,6 +179,13 @@ class Suite(Section):
             "Without it one agent called `local` runs on this host. sai3-bench requires more keys here."
         ),
     )
+    stages: tuple[Stage, ...] = Field(
+        default=(),
+        description=(
+            "a list of stages. What the run does, in place of prepare, workload and cleanup: as `distributed.stages`, "
+            "also for a run on this host. sai3-bench has no such key here."
+        ),
+    )
     workload: tuple[Operation, ...] = Field(
         default=(),
         description=(
@@ -289,6 +297,20 @@ class Suite(Section):
             return self.range_engine
         engine = self.s3dlio_optimization and self.s3dlio_optimization.as_range_engine()
         return engine if engine and engine.enabled else None
+
+    @property
+    def sequence(self) -> tuple[PlacedStage, ...]:
+        """The stages in their order, none where the suite leaves them to its parts."""
+        if self.distributed and self.distributed.stages:
+            return arrange(self.distributed.stages, ("distributed", "stages"), self.distributed.barrier_sync)
+        return arrange(self.stages, ("stages",), self.distributed.barrier_sync if self.distributed else None)
+
+    @property
+    def workloads(self) -> tuple[str, ...]:
+        """The names of the stages that run the workload; none where the suite has no stages."""
+        return tuple(
+            each.stage.name for each in self.sequence if each.stage.settings.type in ("execute", "hybrid")
+        )
 
     def verifies(self, operation: Get) -> bool:
         """Tell whether the contents of a get are verified."""

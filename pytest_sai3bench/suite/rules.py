@@ -22,6 +22,12 @@ from pytest_sai3bench.suite.large_rules import (
 from pytest_sai3bench.suite.operations import Get, Put
 from pytest_sai3bench.suite.places import Finding, Place
 from pytest_sai3bench.suite.ranges import expand_ranges
+from pytest_sai3bench.suite.stage_rules import (
+    keys_fit_types,
+    rules_have_a_workload,
+    stages_are_in_order,
+    stages_say_what_is_removed,
+)
 from pytest_sai3bench.suite.uris import parse_uri
 
 if TYPE_CHECKING:
@@ -43,6 +49,8 @@ def check(suite: Suite, unreadable: Collection[str]) -> Iterator[Finding]:
 
 
 def _workload_has_operations(suite: Suite) -> Iterator[Finding]:
+    if suite.sequence and not suite.workloads:
+        return
     if not suite.workload:
         yield Finding(("workload",), "the workload is missing or empty: expected a list of operations")
     elif not any(operation.weight for operation in suite.workload):
@@ -180,9 +188,14 @@ def _listed(written: Iterable[str], place: Place) -> list[tuple[Place, str]]:
     return [((*place, index), uri) for index, text in enumerate(written) for uri in expand_ranges(text)]
 
 
+_STAGES = ("stages", "distributed")
 _RULES: tuple[tuple[tuple[str, ...], Callable[[Suite], Iterator[Finding]]], ...] = (
-    (("workload",), _workload_has_operations),
+    (("workload", *_STAGES), _workload_has_operations),
     (("duration",), _duration_is_meant),
+    (_STAGES, stages_are_in_order),
+    (_STAGES, keys_fit_types),
+    (("prepare", *_STAGES), stages_say_what_is_removed),
+    (("thresholds", *_STAGES), rules_have_a_workload),
     *ENDPOINT_RULES,
     (("workload",), _sizes_are_given_once),
     (("workload", "namespace", "verify"), new_objects_find_readers),

@@ -245,6 +245,35 @@ PathSelection = Annotated[
     Literal["random", "partitioned", "exclusive", "weighted"],
     _choice("path selection", {word: word for word in ("random", "partitioned", "exclusive", "weighted")}),
 ]
+StageType = Annotated[
+    Literal["validation", "prepare", "execute", "hybrid", "custom", "cleanup"],
+    _choice(
+        "type of a stage",
+        {word: word for word in ("validation", "prepare", "execute", "hybrid", "custom", "cleanup")},
+    ),
+]
+Completion = Annotated[
+    Literal["duration", "tasks_done", "script_exit", "validation_passed", "duration_or_tasks"],
+    _choice(
+        "completion",
+        {
+            word: word
+            for word in ("duration", "tasks_done", "script_exit", "validation_passed", "duration_or_tasks")
+        },
+    ),
+]
+BarrierType = Annotated[
+    Literal["all_or_nothing", "majority", "best_effort"],
+    _choice(
+        "barrier",
+        {
+            "all_or_nothing": "all_or_nothing",
+            "majority": "majority",
+            "best_effort": "best_effort",
+            "besteffort": "best_effort",
+        },
+    ),
+]
 PageCacheMode = Annotated[
     Literal["auto", "sequential", "random", "dontneed", "normal"],
     _choice(

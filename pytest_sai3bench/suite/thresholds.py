@@ -17,7 +17,10 @@ _RULE = "text such as 'get.p99 < 20 ms'"
 
 
 class Threshold(Section):
-    """One rule; ``severity: warn`` only warns, ``xfail`` says why it is expected to fail, ``skip`` why it is not judged."""
+    """One rule; ``severity: warn`` only warns, ``xfail`` says why it is expected to fail, ``skip`` why it is not judged.
+
+    ``stage`` names the only one of several stages with the workload that is judged.
+    """
 
     rule: Text = Field(description=_RULE + ". An entry may also be this text alone.")
     severity: Severity = Field(
@@ -28,6 +31,10 @@ class Threshold(Section):
     )
     skip: Text | None = Field(
         default=None, description="the reason. The rule is not judged, and this is why; its test is skipped."
+    )
+    stage: Text | None = Field(
+        default=None,
+        description="the name of a stage. Judge the workload of this stage only; by default that of each is judged.",
     )
 
 

@@ -42,6 +42,7 @@ class RuleText:
     severity: Severity = "fail"
     xfail: str | None = None
     skip: str | None = None
+    stage: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,8 @@ class Times:
 class Compiled:
     """A rule ready for evaluation: its part, if it has one, names one endpoint (by URI) or one agent (by id).
 
-    ``text`` is the rule as written; ``location`` is None for the implicit rule on errors.
+    ``text`` is the rule as written; ``location`` is None for the implicit rule on errors. ``stage`` is what it judges
+    where several stages run the workload.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Compiled:
     severity: Severity = "fail"
     xfail: str | None = None
     skip: str | None = None
+    stage: str = ""
 
 
 def compile_rules(
@@ -78,13 +81,15 @@ def compile_rules(
     has_rate: bool = False,
     has_ttfb: bool = False,
     times: Times | None = None,
+    stages: Sequence[str] = (),
 ) -> tuple[tuple[Compiled, ...], tuple[Problem, ...]]:
     """Return the rules of a workload, in order and with unique ids, and the problems of those that are wrong.
 
     ``operations`` are those of the workload, which may have a rate, and whose gets may have a time to first byte; windows
     must fit into its ``times``;
     ``endpoints`` the planned URIs, ``agents`` the ids. A rule on ``each(...)`` becomes one rule per endpoint or agent.
-    Unless some rule limits errors, `IMPLICIT` is added.
+    Unless some rule limits errors, `IMPLICIT` is added. With several ``stages`` there is one rule for each of them, or for
+    the one that an entry names.
     """
     compiled: list[Compiled] = []
     problems: list[Problem] = []
@@ -103,8 +108,11 @@ def compile_rules(
         except RuleError as error:
             problems.append(Problem(entry.location, entry.path, str(error)))
             continue
+        if isinstance(rule.comparison, OfBaseline) and entry.stage not in ("", *stages[-1:]):
+            text = f"a baseline is that of the stage '{stages[-1]}', the last with the workload: expected that one"
+            problems.append(Problem(entry.location, f"{entry.path}.stage", text))
         compiled += [_compiled(entry, *each) for each in _resolve(rule, endpoints, agents)]
-    return tuple(_complete(compiled)), tuple(problems)
+    return tuple(_complete(compiled, stages)), tuple(problems)
 
 
 def compile_unplanned(
@@ -125,7 +133,12 @@ def compile_unplanned(
             problems.append(Problem(entry.location, entry.path, str(error)))
         else:
             compiled.append(_compiled(entry, rule_id(rule), rule))
-    return tuple(_complete(compiled)), tuple(problems)
+    return tuple(_complete(compiled, ())), tuple(problems)
+
+
+def _judged(rule: Rule, stages: Sequence[str]) -> Sequence[str]:
+    """Return the stages that a rule judges which names none; a baseline is that of the last one."""
+    return stages[-1:] if isinstance(rule.comparison, OfBaseline) else stages
 
 
 def find_misspelt(texts: Sequence[RuleText]) -> Iterator[Problem]:
@@ -230,14 +243,26 @@ def _compiled(entry: RuleText, name: str, rule: Rule) -> Compiled:
         severity=entry.severity,
         xfail=entry.xfail,
         skip=entry.skip,
+        stage=entry.stage,
     )
 
 
-def _complete(compiled: list[Compiled]) -> Iterator[Compiled]:
-    """Yield the rules with unique ids, and the implicit one where it is wanted."""
-    if not any(one.rule.metric.name in ERROR_METRICS for one in compiled):
-        rule = parse(IMPLICIT)
-        compiled = [*compiled, Compiled(rule_id(rule), rule, IMPLICIT, None, implicit=True)]
+def _complete(compiled: list[Compiled], stages: Sequence[str]) -> Iterator[Compiled]:
+    """Yield the rules for each of several stages, with unique ids, and the implicit one where it is wanted."""
+    several = len(stages) > 1
+    if several:
+        compiled = [
+            replace(one, id=f"{one.id}[stage={_plain(stage)}]", stage=stage)
+            for one in compiled
+            for stage in ([one.stage] if one.stage else _judged(one.rule, stages))
+        ]
+    else:
+        compiled = [replace(one, stage="") for one in compiled]
+    for stage in stages if several else [""]:
+        if not any(one.rule.metric.name in ERROR_METRICS and one.stage == stage for one in compiled):
+            rule = parse(IMPLICIT)
+            name = rule_id(rule) + (f"[stage={_plain(stage)}]" if stage else "")
+            compiled.append(Compiled(name, rule, IMPLICIT, None, implicit=True, stage=stage))
     yield from _with_unique_ids(compiled)
 
 

@@ -136,13 +136,15 @@ def _texts(loaded: LoadedSuite) -> list[RuleText]:
             entry.severity,
             entry.xfail,
             entry.skip,
+            entry.stage or "",
         )
         for index, entry in enumerate(loaded.suite.thresholds)
     ]
 
 
 def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
-    if loaded.suite.prepare.cleanup_only:
+    suite = loaded.suite
+    if (suite.prepare.cleanup_only and not suite.sequence) or (suite.sequence and not suite.workloads):
         # Nothing is measured that could be judged.
         return _require(((), tuple(find_misspelt(_texts(loaded)))))
     return _require(
@@ -154,6 +156,7 @@ def _compile(loaded: LoadedSuite, plan: RunPlan) -> tuple[Compiled, ...]:
             has_rate=any(stage.rate for worker in plan.workers for stage in worker.stages),
             has_ttfb=plan.times_first_byte,
             times=_times(plan),
+            stages=suite.workloads,
         )
     )
 

@@ -31,7 +31,8 @@ class Verdict:
     ``margin`` is (measured - bound) / bound for the nearest bound: positive above it, None for a bound of 0.
     ``samples`` counts what the value rests on. ``reason`` is a sentence, empty when passed. ``rows`` are there for
     failed rules when more than one endpoint (or agent) could be the culprit. ``window`` says from when to when it was
-    measured, counted from the begin of the measured time; it is empty for the whole of it.
+    measured, counted from the begin of the measured time; it is empty for the whole of it. ``stage`` names the stage that
+    was judged where several run the workload.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Verdict:
     reason: str = ""
     rows: tuple[Row, ...] = ()
     window: str = ""
+    stage: str = ""
 
     @property
     def effect(self) -> Effect:

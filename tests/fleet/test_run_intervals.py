@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from pytest_sai3bench.fleet.members import Member
     from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
-    from pytest_sai3bench.plan.work import StageKind
     from pytest_sai3bench.results.model import PhaseResult, Tally
     from pytest_sai3bench.results.timeline import Interval
 
@@ -53,7 +52,7 @@ class _Recorded:
             plan, None, run_id="run-1", started_at=0, observers=[*others, Intervals(plan, self._take)]
         )
 
-    def _take(self, phase: StageKind, began_at: float, interval: Interval) -> None:
+    def _take(self, phase: str, began_at: float, interval: Interval) -> None:
         self.intervals.setdefault(phase, []).append(interval)
         assert self.began_at.setdefault(phase, began_at) == began_at
 

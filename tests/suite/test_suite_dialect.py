@@ -29,6 +29,25 @@ SECTIONS = {
         "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
         "distributed: {{agents: [{{address: a}}], ssh: {{{pair}}}}}\n"
     ),
+    "distributed.barrier_sync": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
+        "distributed: {{agents: [{{address: a}}], barrier_sync: {{{pair}}}}}\n"
+    ),
+    **{
+        f"distributed.barrier_sync.{kind}": (
+            "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
+            "distributed: {{agents: [{{address: a}}], barrier_sync: {{KIND: {{type: majority, {pair}}}}}}}\n"
+        ).replace("KIND", kind)
+        for kind in ("validation", "prepare", "execute", "cleanup")
+    },
+    "distributed.stages[].barrier": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
+        "distributed: {{agents: [{{address: a}}], stages: [{{name: a, order: 1, type: validation, barrier: {{type: majority, {pair}}}}}]}}\n"
+    ),
+    "stages[].barrier": (
+        "workload: [{{op: put, weight: 1, object_size: 1}}]\n"
+        "stages: [{{name: a, order: 1, type: validation, barrier: {{type: majority, {pair}}}}}]\n"
+    ),
     "distributed.agents[]": (
         "workload: [{{op: put, weight: 1, object_size: 1}}]\ndistributed: {{agents: [{{address: a, {pair}}}]}}\n"
     ),
@@ -73,7 +92,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
     ("key", "value"),
     [
         ("repeat", "1"),
-        ("distributed.stages", "[]"),
         ("distributed.shared_filesystem", "true"),
         ("distributed.tree_creation_mode", "isolated"),
         ("distributed.ssh.enabled", "true"),
@@ -81,20 +99,6 @@ def test_a_key_without_a_value_is_not_given(tmp_path: Path, key: str) -> None:
 )
 def test_a_value_that_asks_for_what_is_done_anyway_is_accepted(tmp_path: Path, key: str, value: str) -> None:
     assert messages_of(tmp_path, key, value) == []
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "shown"),
-    [
-        ("distributed.stages", "[{name: a, type: execute}]", "'stages'"),
-    ],
-)
-def test_what_would_change_the_measurement_is_refused(
-    tmp_path: Path, key: str, value: str, shown: str
-) -> None:
-    assert messages_of(tmp_path, key, value) == [
-        f"error: {shown} is not supported by this version, and without it the run measures something else: remove it to accept that"
-    ]
 
 
 def test_true_is_not_one(tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def test_a_short_suite_has_the_defaults_of_the_dialect(tmp_path: Path) -> None:
         "load_balance_strategy": None,
         "dataset": None,
         "distributed": None,
+        "stages": (),
         "prepare": {
             "ensure_objects": (),
             "directory_structure": None,
