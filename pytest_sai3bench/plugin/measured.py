@@ -69,6 +69,16 @@ class Result:
         """Deletes."""
         return self._of("delete")
 
+    @property
+    def mkdir(self) -> Metrics:
+        """Folders made."""
+        return self._of("mkdir")
+
+    @property
+    def rmdir(self) -> Metrics:
+        """Folders removed."""
+        return self._of("rmdir")
+
     @cached_property
     def endpoints(self) -> Mapping[str, Metrics]:
         """The requests to each endpoint, by URI; also those that were asked for nothing."""

@@ -42,7 +42,7 @@ def test_a_broken_suite_stops_the_session_and_shows_all_its_problems(
         ),
         (
             "broken.sai3.yaml:5: workload[0].op: unknown operation 'rename': "
-            "expected one of get, put, list, stat, delete"
+            "expected one of get, put, list, stat, delete, mkdir, rmdir"
         ),
         (
             "broken.sai3.yaml:6: workload[1].weight: 'many' is not a count: "
