@@ -114,9 +114,13 @@ class Removals:
         self._parts: list[tuple[int, Callable[[int], tuple[str, int] | None]]] = []
         earlier: dict[tuple[str, int], list[Missing]] = {}
         for objects in missing:
+            issued = objects.issued()
+            if not issued:
+                # A tree may have no files, and then no names of them.
+                continue
             # Several prepares make the same objects again.
             same = earlier.setdefault((objects.name(0), objects.homes(0)), [])
-            self._parts.append((objects.issued(), _missing_part(objects, tuple(same))))
+            self._parts.append((issued, _missing_part(objects, tuple(same))))
             if isinstance(objects, Missing):
                 same.append(objects)
         for part in created:
