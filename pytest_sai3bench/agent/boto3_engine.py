@@ -111,8 +111,9 @@ class Boto3Engine:
     def make_folder(self, folder: str) -> None:
         """Do nothing: an object store has no folders."""
 
-    def remove_folders(self) -> None:
+    def remove_folders(self) -> bool:
         """Do nothing: an object store has no folders."""
+        return False
 
     def open(self, lanes: int = 0) -> None:
         """See `Engine.open`; boto3 opens connections when it needs them."""

@@ -6,7 +6,7 @@ import errno
 import os
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Callable
 
 from .engine import OperationFailed
 from .messages import MKDIR, RMDIR
@@ -88,30 +88,42 @@ class Directories:
         os.rmdir(root + self.tree.directory(number))
         self.made[number] = 0
 
-    def sweep(self) -> None:
-        """Remove what cleanup could not, since others were still in it; what holds anything stays."""
+    def sweep(self) -> bool:
+        """Remove what cleanup could not, since others were still in it; True when something stays, as it holds anything."""
+        stays = False
         number = self.made.rfind(1)
         while number >= 0:
-            with suppress(OSError):
+            try:
                 os.rmdir(self.root + self.tree.directory(number))
+            except FileNotFoundError:
+                self.made[number] = 0
+            except OSError:
+                stays = True
+            else:
+                self.made[number] = 0
             number = self.made.rfind(1, 0, number)
+        return stays
+
+    def adopt(self, own: int, shares: int, breathe: Callable[[], None]) -> None:
+        """Count those of a worker's share that are there as made by this run."""
+        for position, number in enumerate(self.share(own, shares)):
+            if position % 1000 == 0:
+                breathe()
+            self.made[number] = os.path.isdir(self.root + self.tree.directory(number))
+
+    def share(self, own: int, shares: int) -> range:
+        """Return the directories that belong to one of so many workers; none where ``shares`` is 0."""
+        return range(own, self.tree.directories, shares) if shares else range(0)
 
     def assume_all(self) -> None:
         """Take all to be there, as they are after prepare, whoever made them."""
         self.present[:] = b"\1" * len(self.present)
 
-    def notes(self) -> list[str]:
-        """Return what is to be said of operations that had nothing to do; call it once, at the end of a stage."""
+    def useless(self) -> tuple[int, int]:
+        """Return how many MKDIRs and RMDIRs had nothing to do since the last time."""
         made, removed = (next(self._useless[op]) for op in (MKDIR, RMDIR))
         self._useless = {MKDIR: count(), RMDIR: count()}
-        return [
-            f"{number} of {op} had nothing to do: the directory was {found}"
-            for number, op, found in (
-                (made, "mkdir", "there already"),
-                (removed, "rmdir", "gone already"),
-            )
-            if number
-        ]
+        return made, removed
 
 
 def _remove_all(path: str) -> None:
@@ -148,7 +160,7 @@ class NewDirectories:
 
     def __init__(self, directories: Directories, own: int, shares: int) -> None:
         self._directories = directories
-        self._numbers = range(own, directories.tree.directories, shares) if shares else range(0)
+        self._numbers = directories.share(own, shares)
         self._next = count().__next__
 
     def take(self) -> Task | None:

@@ -90,8 +90,8 @@ class Engine(Protocol):
     def make_folder(self, folder: str) -> None:
         """Make sure that objects can be put into ``folder``."""
 
-    def remove_folders(self) -> None:
-        """Remove the folders that `make_folder` made, as far as they are empty."""
+    def remove_folders(self) -> bool:
+        """Remove the folders that `make_folder` made, as far as they are empty; True when one is not."""
 
     def open(self, lanes: int = 0) -> None:
         """Get ready to keep so many operations going, so that the first costs no more than the others; 0 as the plan says."""

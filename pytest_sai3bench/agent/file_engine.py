@@ -116,7 +116,7 @@ class FileEngine:
                     raise RequestFailed("not-writable", name_error(error)[1]) from error
                 self._made.append(path)
 
-    def remove_folders(self) -> None:
+    def remove_folders(self) -> bool:
         """See `Engine.remove_folders`; what still holds files stays, and is tried again the next time."""
         self._maker.remove_unfinished()
         made, self._made = self._made, []
@@ -127,6 +127,7 @@ class FileEngine:
                 continue
             except OSError:
                 self._made.insert(0, path)
+        return bool(self._made)
 
     def open(self, lanes: int = 0) -> None:
         """See `Engine.open`."""

@@ -29,6 +29,11 @@ class Trees:
         self._trees: dict[str, Tree] = {}
         self._directories: dict[str, list[Directories]] = {}
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are no directories of trees."""
+        return not self._directories
+
     def tree(self, objects: dict[str, Any]) -> Tree:
         """Return the tree of a set of prepare."""
         folder = self._encode(objects["folder"])
@@ -48,10 +53,20 @@ class Trees:
     def new_directories(self, objects: dict[str, Any]) -> Iterator[NewDirectories]:
         """Yield what makes the directories for which this worker cares."""
         for directories in self._directories_of(self.tree(objects)):
-            own, shares = objects["share"], objects["shares"]
-            if self._placement.namespace == "replicated":
-                own, shares = self._placement.sharers[directories.endpoint]
-            yield NewDirectories(directories, own, shares)
+            yield NewDirectories(directories, *self._share(objects, directories))
+
+    def adopt(self, objects: dict[str, Any], breathe: Callable[[], None]) -> None:
+        """See `Directories.adopt`; nothing where a set of prepare is no tree."""
+        if objects["tree"] is None:
+            return
+        for directories in self._directories_of(self.tree(objects)):
+            own, shares = self._share(objects, directories)
+            directories.adopt(own, shares, breathe)
+
+    def _share(self, objects: dict[str, Any], directories: Directories) -> Sequence[int]:
+        if self._placement.namespace == "replicated":
+            return self._placement.sharers[directories.endpoint]
+        return objects["share"], objects["shares"]
 
     def missing(self, objects: dict[str, Any], numbered: Numbered, absent: Absent, homes: Homes) -> Missing:
         """Return what makes the objects of a set that are missing, of trees or not."""
@@ -72,14 +87,20 @@ class Trees:
         """Return what removes the directories that this worker made."""
         return [OldDirectories(each) for each in self._all()]
 
-    def sweep(self) -> None:
+    def sweep(self) -> bool:
         """See `Directories.sweep`."""
-        for each in self._all():
-            each.sweep()
+        # All of them, whatever the first one says.
+        return sum(each.sweep() for each in self._all()) > 0
 
     def notes(self) -> list[str]:
-        """See `Directories.notes`."""
-        return [note for each in self._all() for note in each.notes()]
+        """Return what is to be said of operations that had nothing to do; call it once, at the end of a stage."""
+        counts = [each.useless() for each in self._all()]
+        made, removed = (sum(each[place] for each in counts) for place in range(2))
+        notes = (
+            (made, f"{made} of mkdir had nothing to do: the directory was there already"),
+            (removed, f"{removed} of rmdir had nothing to do: the directory was gone already"),
+        )
+        return [note for number, note in notes if number]
 
     def _all(self) -> list[Directories]:
         return [each for directories in self._directories.values() for each in directories]

@@ -177,9 +177,10 @@ class _Puts(Entry):
         self._shape = shape
         self._homes: Homes = everywhere
         self._counter = count()
+        self._next = self._counter.__next__
 
     def draw(self) -> Task | None:
-        return (self.op, self._name(next(self._counter)), self._size(), self._shape, ANYWHERE)
+        return (self.op, self._name(self._next()), self._size(), self._shape, ANYWHERE)
 
     def created(self, places: Sequence[Homes]) -> Created:
         # Reading the counter uses a number up, which costs nothing once the workload is over.

@@ -6,7 +6,7 @@ import gc
 import os
 import resource
 from random import Random
-from time import monotonic_ns
+from time import monotonic_ns, sleep
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .balance import PLACED, make_balancer
@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 _NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
 # How long the last lines of a log of operations may take.
 _LOG_S = 3.0
+# How long a worker waits for others to remove what they have in its directories.
+_TIDY_NS = 500_000_000
 # Operations that need storage which can be written.
 _WRITING = ("put", "delete", "mkdir", "rmdir")
 # What stages do that make no load.
@@ -137,6 +139,7 @@ class Worker:
         for objects in stage["objects"] if stage["adopts"] else ():
             numbered, share = self._numbered(objects), (objects["share"], objects["shares"])
             found = find_missing(numbered.names, share, self.engine, self._placement, breathe, look=True)
+            self._trees.adopt(objects, breathe)
             yield from (Existing(numbered, absent, homes) for absent, homes in found)
 
     def _validate(self) -> None:
@@ -399,9 +402,13 @@ class Worker:
     def close(self) -> None:
         """Let go of everything; other workers, too, have ended by now."""
         if self._cleaned:
-            # While they were cleaning up, their objects may have been in our folders.
-            self._trees.sweep()
-            self.engine.remove_folders()
+            # While they were cleaning up, their objects may have been in our folders. Directories of trees may be in
+            # those of other workers, which let go of theirs at the same time.
+            until_ns = monotonic_ns() + _TIDY_NS
+            while any([self._trees.sweep(), self.engine.remove_folders()]):
+                if self._trees.is_empty or monotonic_ns() > until_ns:
+                    break
+                sleep(_TIDY_NS / 1e9 / 20)
         self.engine.close()
 
 
