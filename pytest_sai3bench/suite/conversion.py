@@ -122,6 +122,11 @@ def _add_stages(work: _Work, top: Mapping[str, Node]) -> None:
         return
     if work.data["distributed"].get("stages") or work.data.get("stages"):
         return
+    if _section(work.data, "prepare").get("cleanup_only") not in (None, False):
+        raise yaml12.MalformedError(
+            "'prepare.cleanup_only' has no effect beside stages, and the file would make load: leave it without them",
+            top["prepare"].start_mark.line + 1,
+        )
     line = distributed.start_mark.line + 1
     stages = _stages(work.data, top.get("duration"))
     _write_stages(work, distributed, stages)

@@ -268,6 +268,11 @@ def test_what_is_wrong_elsewhere_stays_so() -> None:
             "cannot be converted without changing more than it should: add stages by hand",
         ),
         (
+            "distributed: {agents: []}\nprepare: {cleanup_only: true}\n",
+            2,
+            "'prepare.cleanup_only' has no effect beside stages, and the file would make load: leave it without them",
+        ),
+        (
             "x-p: &p {cleanup: true}\ndistributed:\n  agents: []\nprepare:\n  <<: *p\n  post_prepare_delay: 1\n",
             5,
             "'cleanup' comes from an alias: write it there itself",
