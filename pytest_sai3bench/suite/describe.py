@@ -22,10 +22,6 @@ _DIFFERENCE = re.compile(r"(?:(?P<meaning>.*?); )?(?:[Ii]n )?sai3-bench (?P<diff
 
 # What is said about the inactive keys, in the order in which it is shown.
 _EFFECTS: dict[dialect.Effect, tuple[str, str]] = {
-    "refused": (
-        "Keys that are refused",
-        "Without them a run would measure something else than the file asks for, so they are an error.",
-    ),
     "later": (
         "Keys without effect in this version",
         "They belong to the dialect, but this version does not act on them. Each is a warning.",

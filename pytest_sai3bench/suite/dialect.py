@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_sai3bench.suite.places import Place
 
 
-Effect = Literal["later", "needless", "never", "refused"]
+Effect = Literal["later", "needless", "never"]
 
 
 class _Key(NamedTuple):
@@ -41,11 +41,6 @@ def _later(*harmless: object) -> _Key:
 def _never(*harmless: object) -> _Key:
     """The key does nothing in sai3-bench either, though its own examples hold it."""
     return _Key("never", harmless)
-
-
-def _refused(*harmless: object) -> _Key:
-    """Without the key a run measures something else than the file asks for."""
-    return _Key("refused", harmless)
 
 
 _ANY = object()
@@ -161,11 +156,7 @@ def judge(place: Place, value: object) -> Iterator[Finding]:
     if value is None or any(other is _ANY or _same(value, other) for other in harmless):
         return
     key = place[-1]
-    if effect == "refused":
-        shown = f"'{key}'" if isinstance(value, (dict, tuple)) else f"'{key}: {value}'"
-        text = "is not supported by this version, and without it the run measures something else"
-        yield Finding(place, f"{shown} {text}: remove it to accept that")
-    elif effect == "needless":
+    if effect == "needless":
         yield Finding(place, f"'{key}' has no effect: {reason}", "warning")
     elif effect == "never":
         yield Finding(place, f"'{key}' has no effect, nor has it in sai3-bench: it can be removed", "warning")

@@ -21,7 +21,7 @@ def test_a_bug_keeps_its_traceback_and_the_storage_is_cleaned_up(
     def broken(*arguments: object) -> None:
         raise ValueError("a bug of ours")
 
-    monkeypatch.setattr(suite_run, "evaluate", broken)
+    monkeypatch.setattr(suite_run, "evaluate_stage", broken)
     write_suite()
     result = pytester.runpytest_inprocess()
     assert result.ret == pytest.ExitCode.TESTS_FAILED
