@@ -26,7 +26,7 @@ def stages_of(make_op: Callable[..., Any], dedup: int, compress: int) -> list[St
     objects = ObjectSet("data/", "prepared", 2, SizePlan("fixed", MIB, MIB), "", data=data)
     return [
         StagePlan("prepare", objects=(objects,)),
-        StagePlan("workload", duration_s=0.1, operations=(make_op("put", "data/", data=data),)),
+        StagePlan("workload", duration_s=0.5, operations=(make_op("put", "data/", data=data),)),
     ]
 
 
