@@ -19,7 +19,7 @@ from .pools import spread_key
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .sources import Task
+    from .tasks import Task
 
 # The strategy for tasks that all name their endpoint.
 PLACED = "placed"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .payload import Pool
     from .recorder import Window
     from .sigv4 import Credentials
-    from .sources import Task
+    from .tasks import Task
 
 
 class Boto3Engine:

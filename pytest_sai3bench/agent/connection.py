@@ -11,7 +11,7 @@ from .response import CHUNKED, LONGEST_HEAD, BadResponse, ChunkedBody, parse_hea
 
 if TYPE_CHECKING:
     from .payload import Payload
-    from .sources import Task
+    from .tasks import Task
     from .verification import Check
 
 # Linux drops up to this many bytes of a body in the kernel, without copying them to us.

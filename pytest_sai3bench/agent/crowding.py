@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .connection import Connection
     from .engine import Control, Load
-    from .sources import Task
+    from .tasks import Task
 
 # What `acquire` returns when nothing is free; an operation that is bound to endpoint e gets `CROWDED` - 1 - e.
 CROWDED = -10

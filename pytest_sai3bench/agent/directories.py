@@ -15,7 +15,7 @@ from .own_objects import Missing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .sources import Task
+    from .tasks import Task
     from .trees import Tree
 
 # Others may remove a directory, or what it is in, while one looks at it.

@@ -12,7 +12,7 @@ from .verification import wrong_size
 if TYPE_CHECKING:
     from .connection import Connection
     from .large import Large
-    from .sources import Task
+    from .tasks import Task
 
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18})").fullmatch
 BEYOND_THE_END = 416

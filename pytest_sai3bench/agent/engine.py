@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .pacing import Pacer
     from .policy import ErrorPolicy
     from .recorder import Segment, Window
-    from .sources import Task
+    from .tasks import Task
 
 
 class OperationFailed(OSError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from .gates import Gate
-    from .sources import Homes, Task
+    from .tasks import Homes, Task
 
 # So many numbers may be ahead of one that is still under way, and so many may be missing.
 _MOST_AHEAD = 4096

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .messages import CheckWire, ContactWire
     from .payload import Pool, Shape
     from .recorder import Window
-    from .sources import Task
+    from .tasks import Task
 
 # How a lane reads a file, and writes one.
 _Access = tuple[Callable[..., int], Callable[[str, Payload, int], None]]

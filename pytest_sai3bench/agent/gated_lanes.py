@@ -13,7 +13,7 @@ from .recorder import SECOND_NS
 if TYPE_CHECKING:
     from .lanes import Hands
     from .pacing import Pacer
-    from .sources import Task
+    from .tasks import Task
 
 _CHECK_S = 0.05
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .engine import Control, Load
     from .large import Transfer
     from .recorder import Recorder
-    from .sources import Task
+    from .tasks import Task
 
 
 class GatedTransfers(Transfers):

@@ -10,7 +10,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from .sources import Task
+    from .tasks import Task
 
 _Item = TypeVar("_Item")
 

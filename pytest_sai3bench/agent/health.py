@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .balance import Balancer
     from .failures import Rules
-    from .sources import Task
+    from .tasks import Task
 
 # What `Health.route` returns instead of an endpoint.
 NOWHERE, LEFT_OUT = -1, -2

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from .pacing import Pacer
     from .payload import Pool
     from .s3_requests import S3Requests
-    from .sources import Task
+    from .tasks import Task
     from .tls import TlsClient
 
 _BUFFER_BYTES = 256 << 10

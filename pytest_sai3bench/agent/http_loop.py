@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .engine import Control, Load
     from .messages import ContactWire
-    from .sources import Task
+    from .tasks import Task
 
 _CHORE_NS = 50_000_000
 _EVENTS = 256

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .op_log import OpLog
     from .pacing import Pacer
     from .recorder import Window
-    from .sources import Task
+    from .tasks import Task
 
 # How an operation is performed, and how its success is counted.
 Hands = tuple[Callable[["Task", int], tuple[int, int]], Callable[[int, int, int, int], None]]

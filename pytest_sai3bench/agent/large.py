@@ -13,7 +13,7 @@ from .messages import GET, KIND_MASK, PUT
 if TYPE_CHECKING:
     from .connection import Connection
     from .payload import Shape
-    from .sources import Task
+    from .tasks import Task
 
 LARGE = 1 << 10
 # Kinds of requests, above those of all operations: part of a GET, and of a PUT.

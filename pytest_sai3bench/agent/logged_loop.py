@@ -13,7 +13,7 @@ from .messages import GET, LIST
 if TYPE_CHECKING:
     from .connection import Connection
     from .engine import Load
-    from .sources import Task
+    from .tasks import Task
 
 _ENTRY = b"<Key>"
 

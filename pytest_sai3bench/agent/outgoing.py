@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .large import Part
     from .payload import Pool
     from .s3_requests import S3Requests
-    from .sources import Task
+    from .tasks import Task
     from .transfers import Transfers
 
 # A request up to this size leaves in one piece with its head.

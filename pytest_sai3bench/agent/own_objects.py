@@ -1,6 +1,6 @@
 """The objects a run makes itself: prepare's missing ones, and what cleanup removes. And bounds to how much is done.
 
-Sources of tasks like those in `sources`.
+Sources of tasks like that of the workload in `sources`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from itertools import count
 from typing import TYPE_CHECKING, Callable
 
 from .messages import DELETE, PUT
-from .sources import everywhere
+from .tasks import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .engine import Source
+    from .entries import Created
     from .large import Multipart
     from .naming import Share
-    from .sources import Created, Homes, Numbered, Task
+    from .prepared_objects import Numbered
+    from .tasks import Homes, Task
 
 
 class Absent:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .sources import everywhere
+from .tasks import everywhere
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .sources import Homes
+    from .tasks import Homes
 
 
 class Placement(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from .directories import Directories, MissingFiles, NewDirectories, OldDirectories
 from .own_objects import Missing
-from .sources import ANYWHERE
+from .tasks import ANYWHERE
 from .tree_sources import Planted
 from .trees import Tree, read_form
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from .own_objects import Absent
     from .placement import Placement
-    from .sources import Homes, Numbered
+    from .prepared_objects import Numbered
+    from .tasks import Homes
 
 
 class Trees:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from .health import Health
-    from .sources import Task
+    from .tasks import Task
 
 
 # A server that asks for more is down, and a run should say so.

@@ -11,16 +11,17 @@ from .patterns import parse_pattern
 from .placement import always
 from .pools import PlacedPool, parse_numbered
 from .s3_client import RequestFailed
-from .sources import ANYWHERE
+from .tasks import ANYWHERE
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from .engine import Engine
+    from .entries import Pool
     from .naming import Names, Shards
     from .placement import Placement
-    from .sources import Homes, Pool
+    from .tasks import Homes
 
 
 class StageFailed(Exception):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from .sources import Task
+    from .tasks import Task
 
 # From which share of failures on so many tries are made: where most fail, there is more wrong than bad luck.
 _TRIES = ((0.8, 0), (0.2, 3), (0.0, 10))

@@ -25,6 +25,7 @@ from .payload import Shape
 from .placement import make_placement
 from .planting import Trees
 from .policy import ErrorPolicy
+from .prepared_objects import Known, Numbered
 from .recorder import NEVER_NS, Totals, Window
 from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
 from .room import rooms_of_folders
@@ -32,7 +33,8 @@ from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .second_pass import Again, rules_for, tries_for
 from .sizes import mean_size, size_by_name
-from .sources import Created, Known, Mix, Numbered, how_to_put
+from .sources import Mix
+from .tasks import how_to_put
 from .tree_sources import Forest
 from .watch import Watch
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from .engine import Control, Engine, Source
+    from .entries import Created
     from .messages import CheckWire, ResultWire, RoomWire
     from .naming import Names
     from .op_log import OpLog

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .connection import Connection
     from .large import Transfer
     from .recorder import Recorder
-    from .sources import Task
+    from .tasks import Task
 
 _WHOLE, _PART = (ROLES.index(role) * len(OPERATIONS) for role in ("whole", "part"))
 

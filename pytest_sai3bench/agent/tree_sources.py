@@ -6,18 +6,20 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
+from .entries import Entry
 from .messages import MKDIR, PUT, RMDIR
 from .payload import Shape
 from .shuffle import Shuffle
 from .sizes import make_sampler
-from .sources import Entry, how_to_put
+from .tasks import how_to_put
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from .directories import Directories
-    from .sources import Homes, Numbered, Task
+    from .prepared_objects import Numbered
+    from .tasks import Homes, Task
     from .trees import Tree
 
 # How often a worker takes one of its own directories where they are partitioned.

@@ -13,7 +13,7 @@ from .s3_requests import describe_error
 if TYPE_CHECKING:
     from .connection import Connection
     from .large import Large
-    from .sources import Task
+    from .tasks import Task
 
 _UPLOAD_ID = re.compile(rb"<UploadId>\s*([^<]+?)\s*</UploadId>")
 _RESULT = re.compile(rb"<CompleteMultipartUploadResult[\s/>]")

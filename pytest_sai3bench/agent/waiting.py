@@ -6,7 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from .sources import Task
+    from .tasks import Task
 
 
 class Wait(NamedTuple):

@@ -27,8 +27,8 @@ from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.agent.recorder import NEVER_NS, Totals, Window
 from pytest_sai3bench.agent.s3_requests import S3Requests
 from pytest_sai3bench.agent.sigv4 import Credentials
-from pytest_sai3bench.agent.sources import ANYWHERE
 from pytest_sai3bench.agent.stages import Worker
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan import model, work
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pytest_sai3bench.agent.http_loop import HttpLoop
     from pytest_sai3bench.agent.op_log import OpLog
     from pytest_sai3bench.agent.recorder import Segment
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
     from pytest_sai3bench.agent.tls import TlsClient, TlsSettings
 
 KEYS = Credentials("access", "secret", "us-east-1")

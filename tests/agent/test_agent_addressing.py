@@ -11,7 +11,7 @@ import pytest
 
 from pytest_sai3bench.agent.messages import GET, STAT
 from pytest_sai3bench.agent.s3_requests import S3Requests, quote_key
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.embedded import seaweedfs, server
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.work import StagePlan
@@ -19,7 +19,7 @@ from pytest_sai3bench.plan.work import StagePlan
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
 
 _DOMAIN = "store.test"
 _PREFIX = "p +/"

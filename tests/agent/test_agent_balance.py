@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from pytest_sai3bench.agent.balance import FAILED, make_balancer
 from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.pools import numbered_name
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 
 if TYPE_CHECKING:
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
 
 STRATEGIES = ["round_robin", "least_connections", "random", "weighted", "sticky", "least_latency"]
 TASK: Task = (GET, "key", 0, None, ANYWHERE)

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from pytest_sai3bench.agent.messages import DELETE, GET, LIST, PUT, STAT
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.agent.tls import TlsSettings
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
 from pytest_sai3bench.plan.work import (
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pytest_sai3bench.agent.sigv4 import Credentials
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
     from pytest_sai3bench.embedded.server import EmbeddedServer
 
 ENGINES = ["default", "boto3"]

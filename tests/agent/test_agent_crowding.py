@@ -15,14 +15,14 @@ from pytest_sai3bench.agent.balance import make_balancer
 from pytest_sai3bench.agent.crowding import CROWDED, bounded
 from pytest_sai3bench.agent.messages import GET
 from pytest_sai3bench.agent.pools import spread_key
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan.model import EndpointRules, ErrorPolicy
 from pytest_sai3bench.plan.work import RatePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 FREE = ["round_robin", "least_connections", "random", "weighted", "least_latency"]

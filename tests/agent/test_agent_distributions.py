@@ -17,8 +17,9 @@ import pytest
 from pytest_sai3bench.agent.messages import OPERATIONS
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
+from pytest_sai3bench.agent.prepared_objects import Known
 from pytest_sai3bench.agent.sizes import make_sampler
-from pytest_sai3bench.agent.sources import Known, Mix
+from pytest_sai3bench.agent.sources import Mix
 from pytest_sai3bench.plan.work import SizePlan
 
 if TYPE_CHECKING:

@@ -17,8 +17,10 @@ from pytest_sai3bench.agent.naming import Shards
 from pytest_sai3bench.agent.patterns import parse_pattern
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, PlacedPool
+from pytest_sai3bench.agent.prepared_objects import Known
 from pytest_sai3bench.agent.sigv4 import Credentials
-from pytest_sai3bench.agent.sources import Known, Mix, everywhere
+from pytest_sai3bench.agent.sources import Mix
+from pytest_sai3bench.agent.tasks import everywhere
 from pytest_sai3bench.plan.model import Endpoint, Origin
 from pytest_sai3bench.plan.work import MultipartPlan, ObjectSet, SizePlan, StagePlan
 

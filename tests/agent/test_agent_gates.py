@@ -19,8 +19,10 @@ from pytest_sai3bench.agent.large import LARGE, Large, Ranges
 from pytest_sai3bench.agent.messages import GET, STAT
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool
+from pytest_sai3bench.agent.prepared_objects import Known
 from pytest_sai3bench.agent.sigv4 import Credentials
-from pytest_sai3bench.agent.sources import ANYWHERE, Known, Mix
+from pytest_sai3bench.agent.sources import Mix
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan.bounds import divide_bounds
 from pytest_sai3bench.plan.model import Endpoint, EndpointRules, ErrorPolicy, Origin
 from pytest_sai3bench.plan.work import OperationPlan, RatePlan, StagePlan

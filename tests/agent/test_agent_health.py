@@ -10,13 +10,13 @@ from pytest_sai3bench.agent.balance import FAILED, PLACED, make_balancer
 from pytest_sai3bench.agent.failures import Rules, make_rules, speaks_against_endpoint
 from pytest_sai3bench.agent.health import LEFT_OUT, NOWHERE, Health
 from pytest_sai3bench.agent.messages import GET
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan import model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
 
 MS = 1_000_000
 S = 1000 * MS

@@ -11,7 +11,7 @@ from pytest_sai3bench.agent.naming import NumberedNames
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import numbered_name
 from pytest_sai3bench.agent.resolution import StageFailed, find_missing, resolve_pools
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan.work import OperationPlan
 
 if TYPE_CHECKING:

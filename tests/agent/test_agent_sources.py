@@ -17,15 +17,17 @@ from pytest_sai3bench.agent.own_objects import Absent, Chain, Missing, Removals
 from pytest_sai3bench.agent.payload import PLAIN, Shape
 from pytest_sai3bench.agent.placement import Placement
 from pytest_sai3bench.agent.pools import NamePool, numbered_name
+from pytest_sai3bench.agent.prepared_objects import Known, Numbered
 from pytest_sai3bench.agent.sizes import size_by_name
-from pytest_sai3bench.agent.sources import ANYWHERE, Known, Mix, Numbered
+from pytest_sai3bench.agent.sources import Mix
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan.work import DataPlan, OperationPlan, SizePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_sai3bench.agent.engine import Source
-from pytest_sai3bench.agent.sources import Task
+from pytest_sai3bench.agent.tasks import Task
 
 SIZE = SizePlan("fixed", 1000, 1000)
 DRAWS = 40_000

@@ -9,7 +9,7 @@ import pytest
 from pytest_sai3bench.agent.directories import Directories, NewDirectories
 from pytest_sai3bench.agent.engine import OperationFailed
 from pytest_sai3bench.agent.own_objects import Chain, Turns
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.agent.trees import Tree
 from pytest_sai3bench.plan.model import Endpoint, ErrorPolicy, Origin
 from pytest_sai3bench.plan.trees import SelectionPlan, TreePlan

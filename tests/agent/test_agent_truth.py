@@ -33,14 +33,14 @@ from pytest_sai3bench.agent.policy import ErrorPolicy
 from pytest_sai3bench.agent.poller import READ, WRITE
 from pytest_sai3bench.agent.recorder import NEVER_NS, Segment, Totals, Window
 from pytest_sai3bench.agent.s3_requests import S3Requests
-from pytest_sai3bench.agent.sources import ANYWHERE
+from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan import model, work
 from pytest_sai3bench.results.latency import Latency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pytest_sai3bench.agent.sources import Task
+    from pytest_sai3bench.agent.tasks import Task
 
 US, MS, S = 1_000, 1_000_000, 1_000_000_000
 PERCENTILES = (50, 90, 99, 99.9)
