@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import gc
-import os
 import resource
 from random import Random
-from time import monotonic_ns, sleep
+from time import monotonic_ns
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple
 
 from .balance import PLACED, make_balancer
@@ -17,37 +16,24 @@ from .engine import Load
 from .failures import make_rules
 from .file_engine import FileEngine
 from .health import Health
-from .large import read_multipart
-from .naming import NumberedNames, Shards
-from .own_objects import AtMost, Chain, Existing, Removals, Turns, arrange
+from .own_objects import AtMost, Turns
 from .pacing import Pacer, make_schedule
-from .payload import Shape
 from .placement import make_placement
-from .planting import Trees
 from .policy import ErrorPolicy
-from .prepared_objects import Known, Numbered
 from .recorder import NEVER_NS, Totals, Window
-from .resolution import StageFailed, find_missing, refuse_strangers, resolve_pools
-from .room import rooms_of_folders
+from .resolution import StageFailed
 from .s3_client import RequestFailed
 from .s3_engine import S3Engine
 from .second_pass import Again, rules_for, tries_for
-from .sizes import mean_size, size_by_name
-from .sources import Mix
-from .tasks import how_to_put
-from .tree_sources import Forest
+from .stage_sources import StageSources
 from .watch import Watch
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Iterator, Sequence
 
     from .engine import Control, Engine, Source
-    from .entries import Created
     from .messages import CheckWire, ResultWire, RoomWire
-    from .naming import Names
     from .op_log import OpLog
-    from .own_objects import Missing
     from .recorder import Segment
     from .sigv4 import Credentials
     from .tls import TlsSettings
@@ -56,17 +42,10 @@ if TYPE_CHECKING:
 _NOT_BEGUN = Window(NEVER_NS, NEVER_NS, NEVER_NS)
 # How long the last lines of a log of operations may take.
 _LOG_S = 3.0
-# How long a worker waits for others to remove what they have in its directories.
-_TIDY_NS = 500_000_000
 # Operations that need storage which can be written.
 _WRITING = ("put", "delete", "mkdir", "rmdir")
 # What stages do that make no load.
 NOTHING = Turns([])
-# What a missing object is called when it was to be deleted.
-_ABSENT = frozenset({"missing", "http-404"})
-# The same of a directory that was to be made, or to be removed though something is in it.
-_THERE = frozenset({"exists"})
-_HELD = frozenset({"not-empty"})
 
 
 class Prepared(NamedTuple):
@@ -79,7 +58,7 @@ class Prepared(NamedTuple):
 
 
 class Worker:
-    """Carries a plan out, stage by stage; remembers what it made, so that cleanup removes that and nothing else."""
+    """Carries a plan out, stage by stage."""
 
     def __init__(
         self,
@@ -95,10 +74,7 @@ class Worker:
         self._pace_rng = Random(f"{plan['seed']}/rate")  # noqa: S311 - repeatable on purpose
         self.engine = _make_engine(plan, credentials, tls)
         self._placement = make_placement(plan)
-        self._shards = Shards(plan["key_prefix_shards"])
-        self._trees = Trees(plan, self.engine.encode, self._placement)
-        self._made: list[Missing] = []
-        self._created: list[Created] = []
+        self._sources = StageSources(plan, self.engine, self._placement, self._rng)
         self._cleaned = False
         self._window = _NOT_BEGUN
 
@@ -119,14 +95,13 @@ class Worker:
         try:
             if stage["kind"] == "prepare":
                 source: Source
-                source, room = self._missing(stage, breathe)
+                source, room = self._sources.missing(stage, breathe)
             elif stage["kind"] == "workload":
-                source = self._mix(stage, breathe)
+                source = self._sources.workload(stage, breathe)
                 if stage["most_ops"] is not None:
                     source = AtMost(source, stage["most_ops"])
             elif stage["kind"] == "cleanup":
-                removals = Removals([*self._made, *self._existing(stage, breathe)], self._created)
-                source = Chain([removals, *self._trees.old_directories()])
+                source = self._sources.removals(stage, breathe)
             else:
                 source = NOTHING
                 if stage["kind"] == "validation":
@@ -138,13 +113,6 @@ class Worker:
         gc.collect()
         return Prepared(index, stage, source, room)
 
-    def _existing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Iterator[Existing]:
-        for objects in stage["objects"] if stage["adopts"] else ():
-            numbered, share = self._numbered(objects), (objects["share"], objects["shares"])
-            found = find_missing(numbered.names, share, self.engine, self._placement, breathe, look=True)
-            self._trees.adopt(objects, breathe)
-            yield from (Existing(numbered, absent, homes) for absent, homes in found)
-
     def _validate(self) -> None:
         """Try the endpoints again; raises `StageFailed` with all that cannot be used."""
         failed = [check for check in self.check() if check["kind"]]
@@ -152,101 +120,6 @@ class Worker:
             uris = [endpoint["uri"] for endpoint in self.plan["endpoints"]]
             text = "\n".join(f"cannot use {uris[check['endpoint']]}: {check['detail']}" for check in failed)
             raise StageFailed(failed[0]["kind"], text, failed[0]["endpoint"])
-
-    def _missing(self, stage: dict[str, Any], breathe: Callable[[], None]) -> tuple[Turns, list[RoomWire]]:
-        # One list of sets, or one for each endpoint that has copies of its own.
-        copies: list[list[Missing]] = []
-        sizes: list[float] = []
-        first: list[Source] = []
-        for objects in stage["objects"]:
-            numbered = self._numbered(objects)._replace(how=how_to_put(stage))
-            share = (objects["share"], objects["shares"])
-            found = find_missing(
-                numbered.names, share, self.engine, self._placement, breathe, look=stage["look"]
-            )
-            if not stage["create"]:
-                continue
-            copies, sizes = copies or [[] for _ in found], sizes or [0.0 for _ in found]
-            if objects["tree"] is None:
-                self._make_folders(objects["folder"], breathe)
-            else:
-                self.engine.make_folder(objects["folder"])
-                first += self._trees.new_directories(objects)
-            for place, (absent, homes) in enumerate(found):
-                copies[place].append(self._trees.missing(objects, numbered, absent, homes))
-                sizes[place] += absent.count * mean_size(objects["size"])
-        self._made.extend(part for sets in copies for part in sets)
-        multipart = read_multipart(stage["multipart"])
-        files = arrange(copies, multipart, interleaved=stage["interleaved"])
-        source = Turns([Chain([*first, files])]) if first else files
-        return source, self._room(sizes) if stage["look"] else []
-
-    def _room(self, sizes: list[float]) -> list[RoomWire]:
-        """Return what is written where; ``sizes`` are those of each endpoint's copies, or one that all of them share."""
-        roots = [str(endpoint["root"]) for endpoint in self.plan["endpoints"]]
-        if len(sizes) < len(roots):
-            sizes = [sum(sizes) / len(roots)] * len(roots)
-        return rooms_of_folders(roots, [int(size) for size in sizes]) if roots[0] and any(sizes) else []
-
-    def _numbered(self, objects: dict[str, Any]) -> Numbered:
-        stem = f"{self.engine.encode(objects['folder'])}{objects['stem']}-"
-        names: Names = (
-            NumberedNames(stem, objects["count"], self._shards.count)
-            if objects["tree"] is None
-            else self._trees.tree(objects)
-        )
-        return Numbered(
-            names,
-            size_by_name(objects["size"], self.plan["data_seed"]),
-            Shape(*objects["data"]),
-        )
-
-    def _make_folders(self, folder: str, breathe: Callable[[], None]) -> None:
-        for place in self._shards.places_in(folder):
-            breathe()
-            self.engine.make_folder(place)
-
-    def _mix(self, stage: dict[str, Any], breathe: Callable[[], None]) -> Mix:
-        for operation in stage["operations"]:
-            if operation["op"] == "put" and operation["weight"] and operation["tree"] is None:
-                self._make_folders(operation["path"], breathe)
-        pools = resolve_pools(stage["operations"], self.engine, self._placement, breathe, self._shards)
-        objects_of_prepare = [
-            objects
-            for other in self.plan["stages"]
-            if other["kind"] == "prepare"
-            for objects in other["objects"]
-        ]
-        known = Known(map(self._numbered, objects_of_prepare), self._shards)
-        refuse_strangers(stage["operations"], pools, known.totals)
-        operations = [
-            dict(operation, path=self.engine.encode(operation["path"])) for operation in stage["operations"]
-        ]
-        mix = Mix(
-            operations,
-            pools,
-            worker=self.plan["worker"],
-            workers=self.plan["workers"],
-            placement=self._placement,
-            rng=self._rng,
-            # Not from the seed: a second run must not meet the objects of the first.
-            base=int.from_bytes(os.urandom(8), "little"),
-            known=known,
-            together=stage["together"],
-            decode=self.engine.decode if stage["feeds"] else None,
-            forest=self._forest(stage["operations"]),
-        )
-        self._created.extend(mix.created)
-        return mix
-
-    def _forest(self, operations: Sequence[dict[str, Any]]) -> Forest | None:
-        """Return the trees on which operations work, None when there are no such."""
-        sets = next((each["tree"]["sets"] for each in operations if each["tree"] is not None), None)
-        if sets is None:
-            return None
-        changes = any(each["op"] in ("mkdir", "rmdir") and each["weight"] for each in operations)
-        trees = [self._trees.planted(objects, self._numbered(objects), assume=changes) for objects in sets]
-        return Forest(trees, self._placement.homes_of_files(), self._rng)
 
     def run(
         self, prepared: Prepared, start_ns: int, control: Control, done: deque[Segment], totals: Totals
@@ -282,7 +155,7 @@ class Worker:
             self.plan["errors"],
             self._rng,
             health,
-            forgiven=self._forgiven(stage),
+            forgiven=self._sources.forgiven(stage),
             # Pauses spare a storage under load; what is to be removed is removed.
             pauses=stage["kind"] != "cleanup",
             keeps_lost=stage["kind"] == "prepare",
@@ -317,12 +190,8 @@ class Worker:
             pacer.close(ended_ns)
         if stage["kind"] == "cleanup" and not stopped:
             self._cleaned = True
-            self._trees.sweep()
-            # Another cleanup removes what is made after this one.
-            self._made.clear()
-            self._created.clear()
-            self.engine.remove_folders()
-        notes += [*getattr(prepared.source, "notes", ()), *self._trees.notes()]
+            self._sources.removed()
+        notes += [*getattr(prepared.source, "notes", ()), *self._sources.notes()]
         if self._op_log is not None:
             notes += self._op_log.finish(_LOG_S)
         if cut_off:
@@ -384,34 +253,10 @@ class Worker:
         """Return the first interval of the stage of which more may come."""
         return self.engine.settled(self._window, now_ns)
 
-    def _forgiven(self, stage: dict[str, Any]) -> frozenset[str]:
-        if stage["kind"] == "prepare":
-            return _THERE
-        if stage["kind"] != "cleanup":
-            return frozenset()
-        if stage["mode"] == "best_effort":
-            return frozenset({"*"})
-        # Objects that the workload itself deleted are no surprise, not even in strict mode.
-        deletes = any(
-            operation["op"] in ("delete", "rmdir")
-            for other in self.plan["stages"]
-            for operation in other["operations"]
-        )
-        # Nor are those that were put on one endpoint only, and are looked for on all.
-        somewhere = self._placement.namespace == "replicated" and bool(self._created)
-        # What holds something of others is not removed.
-        return _HELD | _ABSENT if deletes or somewhere or stage["mode"] == "tolerant" else _HELD
-
     def close(self) -> None:
         """Let go of everything; other workers, too, have ended by now."""
         if self._cleaned:
-            # While they were cleaning up, their objects may have been in our folders. Directories of trees may be in
-            # those of other workers, which let go of theirs at the same time.
-            until_ns = monotonic_ns() + _TIDY_NS
-            while any([self._trees.sweep(), self.engine.remove_folders()]):
-                if self._trees.is_empty or monotonic_ns() > until_ns:
-                    break
-                sleep(_TIDY_NS / 1e9 / 20)
+            self._sources.tidy()
         self.engine.close()
 
 
