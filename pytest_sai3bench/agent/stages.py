@@ -107,7 +107,7 @@ class Worker:
                 if stage["kind"] == "validation":
                     self._validate()
             if source is not NOTHING:
-                self.engine.open(stage["lanes"] or self.plan["lanes"])
+                self.engine.open(stage["lanes"])
         except RequestFailed as failure:
             raise StageFailed(failure.kind, failure.detail) from failure
         gc.collect()

@@ -12,6 +12,7 @@ from pytest_sai3bench.plan.work import OperationPlan
 from pytest_sai3bench.reports.dry_run_stages import frame
 from pytest_sai3bench.reports.tables import lay_out
 from pytest_sai3bench.suite.fixtures import describe_waiting
+from pytest_sai3bench.thresholds.suggestions import enumerate_words
 from pytest_sai3bench.units import format_count, format_seconds, format_size
 
 if TYPE_CHECKING:
@@ -211,8 +212,8 @@ def _time(plan: RunPlan) -> str:
     """Return how long the run takes, as far as a plan can know."""
     stages = plan.workers[0].stages
     known_s = sum(stage.delay_s + stage.warmup_s + stage.duration_s for stage in stages)
-    others = " and ".join(stage.label for stage in stages if stage.kind not in ("workload", "validation"))
-    text = f"takes {format_seconds(known_s)}" + (f" without {others}" if others else "")
+    others = [stage.label for stage in stages if stage.kind not in ("workload", "validation")]
+    text = f"takes {format_seconds(known_s)}" + (f" without {enumerate_words(others)}" if others else "")
     prepare = next((stage for stage in stages if stage.kind == "prepare"), None)
     if prepare is None or not prepare.create:
         return text

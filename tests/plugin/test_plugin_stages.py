@@ -152,7 +152,7 @@ def test_the_dry_run_tells_of_each_stage(
         "  cleanup: what the run made, at most 21 objects, 21 KiB of prepare",
         "    data/prepared-*.dat  21 x 1 KiB  21 KiB  suite.sai3.yaml:13",
     ]
-    assert "takes 6 s without fill and script and clean" in lines
+    assert "takes 6 s without fill, script and clean" in lines
     assert (
         "note: suite.sai3.yaml:6: fill expects 20 objects, the suite has 21 (prepare.ensure_objects)" in lines
     )
