@@ -51,10 +51,15 @@ def keys_fit_types(suite: Suite) -> Iterator[Finding]:
 
 
 def stages_say_what_is_removed(suite: Suite) -> Iterator[Finding]:
-    """Yield that ``prepare.cleanup`` has no say beside stages."""
-    if suite.sequence and suite.prepare.cleanup:
+    """Yield the keys of prepare that have no say beside stages."""
+    if not suite.sequence:
+        return
+    if suite.prepare.cleanup:
         text = "'cleanup' has no effect beside 'stages': a stage of type cleanup removes what the run made"
         yield Finding(("prepare", "cleanup"), text, "warning")
+    if suite.prepare.cleanup_only:
+        text = "'cleanup_only' has no effect beside 'stages': without them a run only removes the objects that are there"
+        yield Finding(("prepare", "cleanup_only"), text, "warning")
 
 
 def rules_have_a_workload(suite: Suite) -> Iterator[Finding]:
