@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 pytest_plugins = ["pytester"]
+# Modules beside tests that assert, too.
+pytest.register_assert_rewrite("loop_runs", "worker_runs")
 
 # Suite files that tests read; without this, naming the folder of the tests would run them.
 collect_ignore_glob = ["corpus/*"]
