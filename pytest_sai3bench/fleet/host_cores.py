@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING
 
 from pytest_sai3bench.errors import AgentStartError
@@ -29,19 +29,20 @@ def ask_cores(plan: RunPlan, pool: HostPool) -> dict[HostPlan, int]:
     remotes = {host: pool.take(host, env) for host in agents}
     limit_s = START_S + max((remote.host.limit_s for remote in remotes.values()), default=0.0)
     limit_s *= math.ceil(len(remotes) / LOGINS_AT_A_TIME)
+    late = HostUnusable("agent-timeout", f"it did not answer within {limit_s:.0f} s")
     executor = ThreadPoolExecutor(LOGINS_AT_A_TIME)
     cores, failures = {}, []
     try:
         # What the threads start has to outlive Ctrl-C.
         with interrupts_held_back():
             answers = {host: executor.submit(remote.count_cores) for host, remote in remotes.items()}
+        _, waiting = wait(answers.values(), limit_s)
         for host, answer in answers.items():
-            try:
-                cores[host] = answer.result(limit_s)
-            except (HostUnusable, TimeoutError) as error:
-                cause = HostUnusable("agent-timeout", f"it did not answer within {limit_s:.0f} s")
-                cause = error if isinstance(error, HostUnusable) else cause
+            cause = late if answer in waiting else answer.exception()
+            if isinstance(cause, HostUnusable):
                 failures.append(cause.describe(", ".join(agents[host]), host.title, host.origin.where))
+            else:
+                cores[host] = answer.result()
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
     if failures:

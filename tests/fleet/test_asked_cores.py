@@ -6,12 +6,15 @@ import json
 import os
 import shutil
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_sai3bench.agent.cores import physical_cores
 from pytest_sai3bench.errors import AgentStartError
+from pytest_sai3bench.fleet import host_cores
+from pytest_sai3bench.fleet.gateways import Remote
 from pytest_sai3bench.fleet.host_cores import ask_cores
 from pytest_sai3bench.fleet.processes import HostPool
 
@@ -72,4 +75,32 @@ def test_all_hosts_that_do_not_answer_are_told(plan_of: Callable[[str], RunPlan]
         "  Install Python 3.9 or newer there, or name it in distributed.agents[].python.",
         "s.yaml:9: large cannot run on 'false': false ended with status 1",
         "  Try it by hand: the command has to start a Python that reads from its standard input.",
+    ]
+
+
+def test_hosts_that_never_answer_are_told_as_late(
+    plan_of: Callable[[str], RunPlan], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_of(_SUITE.format(folder=tmp_path, small=sys.executable, large=f"env {sys.executable}"))
+    over = threading.Event()
+
+    def count_cores(remote: Remote) -> int:
+        if remote.host.plan == plan.workers[0].host:
+            over.wait(60)
+        return 2
+
+    monkeypatch.setattr(Remote, "count_cores", count_cores)
+    pool = HostPool()
+    limit_s = max(pool.take(worker.host, {}).host.limit_s for worker in plan.workers)
+    monkeypatch.setattr(host_cores, "START_S", 0.1 - limit_s)
+    try:
+        with pytest.raises(AgentStartError) as caught:
+            ask_cores(plan, pool)
+    finally:
+        over.set()
+        pool.close()
+
+    assert str(caught.value).splitlines() == [
+        f"s.yaml:8: small cannot run on '{sys.executable}': it did not answer within 0 s",
+        "  Check the load of the host, and that its folder for temporary files can be written.",
     ]
