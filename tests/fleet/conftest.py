@@ -205,21 +205,25 @@ def timeless() -> Callable[[object], str]:
 
 
 @pytest.fixture
-def on_message(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Return ``on_message(type, stage, action)``: call ``action(member)`` once, after such a message was taken."""
+def on_message(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Member]]:
+    """Return ``on_message(type, stage, action)``: call ``action(member)`` once, after such a message was taken.
 
-    def on_message(kind: str, stage: int, action: Callable[[Member], object]) -> None:
+    It returns a list that has the member from then on.
+    """
+
+    def on_message(kind: str, stage: int, action: Callable[[Member], object]) -> list[Member]:
         take = members.Members._take
-        done: list[Message] = []
+        done: list[Member] = []
 
         def take_and_act(self: members.Members, member: Member, text: str | None) -> None:
             take(self, member, text)
             message: Message = json.loads(text or "{}")
             if (message.get("type"), message.get("stage")) == (kind, stage) and not done:
-                done.append(message)
+                done.append(member)
                 action(member)
 
         monkeypatch.setattr(members.Members, "_take", take_and_act)
+        return done
 
     return on_message
 

@@ -77,27 +77,21 @@ def test_everything_is_done_once_and_all_of_it_is_counted(
 def test_a_lost_process_is_named_with_its_agent(
     run_of: Callable[[str], Run],
     store: Path,
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     timeless: Callable[[object], str],
 ) -> None:
-    killed: list[tuple[str, int, str, int]] = []
-
-    def kill(member: Member) -> None:
-        pid = member.hello["pid"]
-        killed.append((member.plan.agent, member.plan.process + 1, member.hello["host"], pid))
-        os.kill(pid, signal.SIGKILL)
-
-    on_message("ready", 1, kill)
+    killed = on_message("ready", 1, lambda member: os.kill(member.hello["pid"], signal.SIGKILL))
     run = run_of(_SUITE)
     run.prepare()
     with pytest.raises(AgentLostError) as caught:
         run.work()
     run.clean_up()
 
-    [(agent, number, host, pid)] = killed
+    [member] = killed
+    place = f"on {member.hello['host']} (process {member.hello['pid']})"
     # The others may have begun already.
     text = timeless(caught.value).removeprefix("workload: ").replace("in the load", "before")
-    assert text == f"{agent} (worker {number} of 2) on {host} (process {pid}) ended before"
+    assert text == f"{member.plan.agent} (worker {member.plan.process + 1} of 2) {place} ended before"
 
 
 def test_what_all_processes_of_an_agent_find_is_said_once(run_of: Callable[[str], Run], store: Path) -> None:

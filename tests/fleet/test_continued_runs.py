@@ -68,17 +68,11 @@ def test_the_others_go_on_and_the_result_is_marked(
     store: Path,
     *,
     agents_of: Callable[[Run], dict[str, int]],
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     timeless: Callable[[object], str],
     files_below: Callable[[Path], list[str]],
 ) -> None:
-    killed: list[str] = []
-
-    def kill(member: Member) -> None:
-        killed.append(member.plan.agent)
-        _kill(member)
-
-    on_message("tick", 1, kill)
+    killed = on_message("tick", 1, _kill)
     settled = _Settled()
     run = Run(plan_of(_SUITE), None, run_id="run-1", started_at=0.0, observers=[settled])
     try:
@@ -89,7 +83,7 @@ def test_the_others_go_on_and_the_result_is_marked(
         run.clean_up()
     result = run.result()
 
-    [lost] = killed
+    [lost] = [member.plan.agent for member in killed]
     [left] = {"a", "b"} - {lost}
     assert (result.status, result.reason) == ("completed", "")
     assert list(map(timeless, result.notes)) == [_without(run, "workload", lost, pids, "in the load"), _LEFT]

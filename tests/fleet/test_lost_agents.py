@@ -50,35 +50,30 @@ def test_an_agent_that_is_killed_in_the_workload_fails_the_run(
     store: Path,
     *,
     agents_of: Callable[[Run], dict[str, int]],
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     timeless: Callable[[object], str],
 ) -> None:
-    killed: list[str] = []
-
-    def kill(member: Member) -> None:
-        killed.append(member.plan.agent)
-        _kill(member)
-
-    on_message("tick", 1, kill)
+    killed = on_message("tick", 1, _kill)
     run = run_of(_SUITE)
     run.prepare()
     pids = agents_of(run)
     with pytest.raises(AgentLostError) as caught:
         run.work()
-    survivor = _other(run, killed[0])
+    lost = killed[0].plan.agent
+    survivor = _other(run, lost)
     assert (survivor.owes, survivor.loss) == ("", "")
     run.clean_up()
     result = run.result()
 
     assert timeless(caught.value) == (
-        f"workload: {killed[0]} on {socket.gethostname()} (process {pids[killed[0]]}) ended in the load"
+        f"workload: {lost} on {socket.gethostname()} (process {pids[lost]}) ended in the load"
     )
     assert (result.status, result.reason, result.notes) == ("failed", str(caught.value), _LEFT_BEHIND)
     # What both measured until then is kept, of the killed one what its ticks told.
     workload = result.workload
     assert workload is not None
     assert {each.agent: each.outcome for each in workload.agents} == {
-        killed[0]: "lost",
+        lost: "lost",
         survivor.plan.agent: "aborted",
     }
     assert [workload.tally(agent=agent).ops > 0 for agent in "ab"] == [True, True]
@@ -130,18 +125,12 @@ def test_an_agent_that_falls_silent_is_lost(
     store: Path,
     *,
     agents_of: Callable[[Run], dict[str, int]],
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     timeless: Callable[[object], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(members, "SILENCE_S", 3.0)
-    stopped: list[str] = []
-
-    def stop(member: Member) -> None:
-        stopped.append(member.plan.agent)
-        _kill(member, signal.SIGSTOP)
-
-    on_message("tick", 1, stop)
+    stopped = on_message("tick", 1, lambda member: _kill(member, signal.SIGSTOP))
     run = run_of(_SUITE)
     run.prepare()
     pids = agents_of(run)
@@ -149,8 +138,9 @@ def test_an_agent_that_falls_silent_is_lost(
         run.work()
     run.clean_up()
 
+    agent = stopped[0].plan.agent
     assert timeless(caught.value) == (
-        f"workload: {stopped[0]} on {socket.gethostname()} (process {pids[stopped[0]]}) fell silent in the load: "
+        f"workload: {agent} on {socket.gethostname()} (process {pids[agent]}) fell silent in the load: "
         "nothing was heard of it for 3 s"
     )
     workload = run.result().workload

@@ -91,18 +91,12 @@ def _parent_of(pid: int) -> int:
 @pytest.mark.parametrize("victim", ["agent", "keeper", "client", "master"])
 def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
     run: Run,
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     wait_for_end: Callable[[int], None],
     timeless: Callable[[object], str],
     victim: str,
 ) -> None:
-    killed: list[Member] = []
-
-    def kill(member: Member) -> None:
-        killed.append(member)
-        os.kill(_helpers_of(member)[victim], signal.SIGKILL)
-
-    on_message("tick", 1, kill)
+    killed = on_message("tick", 1, lambda member: os.kill(_helpers_of(member)[victim], signal.SIGKILL))
     run.prepare()
     everything = [pid for member in run._fleet._members for pid in _helpers_of(member).values()]
     hosts = {member.plan.agent: member.plan.address for member in run._fleet._members}
@@ -123,20 +117,17 @@ def test_whatever_is_killed_ends_the_run_and_leaves_nothing(
 
 def test_an_agent_that_stands_still_ends_the_run_and_leaves_nothing(
     run: Run,
-    on_message: Callable[..., None],
+    on_message: Callable[..., list[Member]],
     wait_for_end: Callable[[int], None],
     timeless: Callable[[object], str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stopped: list[Member] = []
-
     def stop(member: Member) -> None:
         # Not before: on a busy machine it takes longer to begin.
         monkeypatch.setattr(members, "SILENCE_S", 3.0)
-        stopped.append(member)
         os.kill(member.hello["pid"], signal.SIGSTOP)
 
-    on_message("tick", 1, stop)
+    stopped = on_message("tick", 1, stop)
     run.prepare()
     everything = [pid for member in run._fleet._members for pid in _helpers_of(member).values()]
     loss = _loss_of(run)

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from pytest_sai3bench.fleet.members import Member
     from pytest_sai3bench.plan.model import RunPlan, WorkerPlan
     from pytest_sai3bench.results.model import PhaseResult, Tally
     from pytest_sai3bench.results.timeline import Interval
@@ -162,13 +161,7 @@ def test_lanes_that_wait_for_a_slow_rate_do_not_hold_up_the_intervals(
 def test_what_a_killed_agent_had_told_is_in_the_intervals(
     record: Callable[[str], _Recorded], store: Path, on_message: Callable[..., None]
 ) -> None:
-    killed: list[str] = []
-
-    def kill(member: Member) -> None:
-        killed.append(member.plan.agent)
-        os.kill(member.hello["pid"], signal.SIGKILL)
-
-    on_message("tick", 1, kill)
+    on_message("tick", 1, lambda member: os.kill(member.hello["pid"], signal.SIGKILL))
     recorded = record(_SUITE.replace("duration: 1s", "duration: 60s").replace("processes: 2", "processes: 1"))
     recorded.run.prepare()
     with pytest.raises(AgentLostError):
