@@ -25,7 +25,7 @@ from pytest_sai3bench.agent.sources import Mix
 from pytest_sai3bench.agent.tasks import ANYWHERE
 from pytest_sai3bench.plan.bounds import divide_bounds
 from pytest_sai3bench.plan.model import Endpoint, EndpointRules, ErrorPolicy, Origin
-from pytest_sai3bench.plan.work import OperationPlan, RatePlan, StagePlan
+from pytest_sai3bench.plan.work import RatePlan, StagePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -388,55 +388,3 @@ def test_lanes_that_stand_in_line_end_with_the_window(
     result = run.stage(0, stop_when=let_go)
     assert (run.reins.counts(), result["errors"]) == ({("get", 0): (1, 1)}, [])
     assert result["pacing"]["due"] - result["pacing"]["missed"] == 1
-
-
-def op(name: str, weight: int = 1, most: int = 0) -> OperationPlan:
-    return OperationPlan(name, "", weight, "", most=most)
-
-
-@pytest.mark.parametrize(
-    ("plans", "concurrency", "processes", "expected"),
-    [
-        # Nothing is bounded: the lanes of the agent.
-        ([op("get"), op("stat")], 16, 1, (0, 0, [(0, False), (0, False)])),
-        # One below the number of all.
-        ([op("get", most=4), op("stat")], 16, 1, (0, 0, [(4, False), (0, False)])),
-        # One above it: lanes of its own, which the others do not use.
-        ([op("get", most=64), op("stat")], 16, 1, (80, 16, [(64, True), (0, False)])),
-        # Alone it needs no gate.
-        ([op("get", most=64)], 16, 1, (64, 0, [(0, True)])),
-        ([op("get", most=4)], 16, 1, (4, 0, [(0, False)])),
-        # What is left out does not count.
-        ([op("get", most=64), op("stat", 0)], 16, 1, (64, 0, [(0, True), (0, False)])),
-        ([op("get", most=4), op("stat", most=6)], 16, 1, (10, 0, [(4, False), (6, False)])),
-        ([op("get", most=5), op("put", most=17)], 8, 2, (9 + 3, 3, [(3, False), (9, True)])),
-    ],
-)
-def test_bounds_of_an_agent_are_divided_over_its_processes(
-    plans: list[OperationPlan], concurrency: int, processes: int, expected: tuple[int, int, Any]
-) -> None:
-    bounds = divide_bounds(plans, concurrency, process=0, processes=processes)
-    found = [(each.most, each.apart) for each in bounds.operations]
-    assert (bounds.lanes, bounds.together, found) == expected
-
-
-@given(
-    most=st.lists(st.integers(0, 40), min_size=1, max_size=4),
-    concurrency=st.integers(1, 20),
-    processes=st.integers(1, 5),
-)
-def test_no_agent_does_more_than_it_may(most: list[int], concurrency: int, processes: int) -> None:
-    processes = min([processes, concurrency, *(each for each in most if each)])
-    plans = [op("get", most=each) for each in most]
-    parts = [divide_bounds(plans, concurrency, process=p, processes=processes) for p in range(processes)]
-    shares = [concurrency // processes + (p < concurrency % processes) for p in range(processes)]
-    lanes = [part.lanes or share for part, share in zip(parts, shares, strict=True)]
-    for place, wanted in enumerate(most):
-        reach = [part.operations[place].most or lanes[p] for p, part in enumerate(parts)]
-        assert min(reach) > 0
-        if wanted:
-            assert sum(reach) <= wanted
-    others = sum(part.together or lanes[p] for p, part in enumerate(parts))
-    if not any(each > concurrency for each in most):
-        assert others <= concurrency
-    assert sum(lanes) <= concurrency + sum(each for each in most if each > concurrency)
