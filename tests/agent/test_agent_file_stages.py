@@ -90,7 +90,7 @@ def test_all_operations_do_what_they_say(
     )
     stages = [
         StagePlan("prepare", objects=sets),
-        StagePlan("workload", duration_s=0.1, warmup_s=0.05, operations=operations),
+        StagePlan("workload", duration_s=0.5, warmup_s=0.05, operations=operations),
         StagePlan("cleanup", objects=sets),
     ]
     run = make_run(mounts, stages, seed=SEED)
@@ -273,7 +273,7 @@ def test_retries_begin_no_operation_after_the_end(
     rules = ErrorPolicy(
         error_rate_threshold=1e9, retry_on_error=True, initial_retry_delay_s=60.0, max_retry_delay_s=60.0
     )
-    stage = StagePlan("workload", duration_s=0.05, operations=(make_op("stat", "gone"),))
+    stage = StagePlan("workload", duration_s=0.5, operations=(make_op("stat", "gone"),))
     run = make_run([endpoint_at(folder)], [stage], errors=rules, lanes=3)
     run.check()
 

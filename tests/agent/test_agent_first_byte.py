@@ -273,7 +273,8 @@ def test_gets_from_a_real_server(
 def test_files_have_none(tmp_path: Any, make_run: Callable[..., Any], make_op: Callable[..., Any]) -> None:
     (tmp_path / "a").write_bytes(b"x" * MIB)
     endpoint = Endpoint(f"file://{tmp_path}/", "file", Origin("", ""), root=f"{tmp_path}/")
-    run = make_run([endpoint], [StagePlan("workload", duration_s=0.1, operations=(make_op("get", "a"),))])
+    stage = StagePlan("workload", duration_s=20, operations=(make_op("get", "a"),), most_ops=20)
+    run = make_run([endpoint], [stage])
 
     [result] = run.all_stages()
 

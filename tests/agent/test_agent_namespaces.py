@@ -168,7 +168,7 @@ def test_objects_of_others_are_read_and_deleted_where_they_are(
 ) -> None:
     for node, name in [(0, "a"), (0, "same"), (2, "same"), (2, "b"), (2, "c")]:
         (tmp_path / f"node-{node}" / name).write_bytes(b"x" * (node + 1))
-    workload = StagePlan("workload", duration_s=0.2, operations=(make_op("get", "*"),))
+    workload = StagePlan("workload", duration_s=0.5, operations=(make_op("get", "*"),))
     deletes = StagePlan("workload", duration_s=60, operations=(make_op("delete", "*"),))
     run = make_run(folders.endpoints, [workload, deletes], namespace="independent")
 

@@ -64,7 +64,7 @@ def test_the_result_says_what_was_done(  # noqa: PLR0917 - fixtures
     s3_client.put_object(Bucket=bucket, Key="large", Body=b"l" * MIB)
     host, port = s3_server.addresses[0]
     endpoint = Endpoint(f"s3://{host}:{port}/{bucket}/", "s3", Origin("", ""), host, port, bucket)
-    stage = StagePlan("workload", duration_s=0.1, operations=(make_op("get", "large"),))
+    stage = StagePlan("workload", duration_s=20, operations=(make_op("get", "large"),), most_ops=20)
     run = make_run([endpoint], [stage], s3_server.credentials, read_sink=wanted)
 
     [result] = run.all_stages()

@@ -232,7 +232,7 @@ def test_keys_of_every_kind_are_listed_and_read(
         assert min(lengths) * count <= size <= max(lengths) * count
 
     puts = StagePlan(
-        "workload", duration_s=0.1, operations=(make_op("put", "new *[x]+%/ü/"), make_op("list", "new *"))
+        "workload", duration_s=0.5, operations=(make_op("put", "new *[x]+%/ü/"), make_op("list", "new *"))
     )
     run = make_run(store.endpoints("p ä+/"), [puts, StagePlan("cleanup")], store.credentials)
     before = store.keys()
@@ -251,7 +251,7 @@ def test_a_folder_of_more_than_one_page(
     objects = ObjectSet("many &<> things/", "prepared", 1100, SizePlan("fixed", 1, 1), "")
     stages = [
         StagePlan("prepare", objects=(objects,)),
-        StagePlan("workload", duration_s=0.1, operations=(make_op("list", "many &<> things/"),)),
+        StagePlan("workload", duration_s=20, operations=(make_op("list", "many &<> things/"),), most_ops=20),
         StagePlan("workload", duration_s=30, operations=(make_op("delete", "many &<> things/*"),)),
     ]
     run = make_run(store.endpoints(), stages, store.credentials, lanes=8)

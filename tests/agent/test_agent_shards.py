@@ -112,7 +112,7 @@ def test_sharded_files_are_made_found_and_removed(
     )
     stages = [
         StagePlan("prepare", objects=sets),
-        StagePlan("workload", duration_s=0.1, operations=operations),
+        StagePlan("workload", duration_s=0.5, operations=operations),
         StagePlan("cleanup", objects=sets),
     ]
     endpoint = Endpoint(f"file://{tmp_path}/", "file", Origin("", ""), root=f"{tmp_path}/")
@@ -164,7 +164,7 @@ def test_sharded_objects_are_made_found_and_removed(
         StagePlan("prepare", objects=objects),
         StagePlan(
             "workload",
-            duration_s=0.2,
+            duration_s=0.5,
             operations=(make_op("get", "d e/prepared-*"), make_op("put", "new/")),
         ),
         StagePlan("cleanup", objects=objects),

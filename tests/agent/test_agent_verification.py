@@ -154,7 +154,7 @@ def test_files_of_another_worker_are_verified(
     objects = ObjectSet("data/", "prepared", 4, size, "", data=data)
     operations = (make_op("get", "data/*", verify=True),)
     prepare = StagePlan("prepare", objects=(objects,))
-    workload = StagePlan("workload", duration_s=0.2, operations=operations)
+    workload = StagePlan("workload", duration_s=0.5, operations=operations)
     make_run([endpoint], [prepare], seed=1).all_stages()
     contents = {path.name: bytearray(path.read_bytes()) for path in (tmp_path / "data").iterdir()}
     second = make_run([endpoint], [prepare, workload], seed=2, worker=1, workers=2, errors=NO_PAUSES)
@@ -186,7 +186,7 @@ def test_objects_of_a_server_are_verified(
     objects = ObjectSet("data/", "prepared", 4, SizePlan("fixed", 300_000, 300_000), "")
     stages = [
         StagePlan("prepare", objects=(objects,)),
-        StagePlan("workload", duration_s=0.2, operations=(make_op("get", "data/", verify=True),)),
+        StagePlan("workload", duration_s=0.5, operations=(make_op("get", "data/", verify=True),)),
     ]
     run = make_run(endpoints, stages, s3_server.credentials, errors=NO_PAUSES)
     run.check()
