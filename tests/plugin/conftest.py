@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,6 +29,27 @@ prepare:
 workload:
   - {{op: get, path: "data/*", weight: 3}}
   - {{op: put, path: new/, weight: 1, object_size: 1KiB}}
+"""
+# One agent on this host, and one that is reached as on another.
+_SUITE_OF_TWO = """\
+name: mixed
+target: file://{store}/
+duration: {duration}
+concurrency: 2
+perf_log: {{interval: 100ms}}
+distributed:
+  lost_agent: {lost_agent}
+  agents:
+    - {{address: localhost, id: near}}
+    - {{address: pod, id: far, gateway: "popen//python={python} -I -S"}}
+prepare:
+  ensure_objects:
+    - {{base_uri: data/, count: 20, size_spec: 1KiB}}
+  cleanup: true
+workload:
+  - {{op: get, path: "data/*", weight: 1}}
+thresholds:
+  - {threshold}
 """
 
 
@@ -81,6 +103,19 @@ def write_suite(pytester: pytest.Pytester, store: Path) -> Callable[..., Path]:
         return path
 
     return write_suite
+
+
+@pytest.fixture
+def write_suite_of_two(pytester: pytest.Pytester, store: Path) -> Callable[..., None]:
+    """Return ``write_suite_of_two(threshold, name=, duration=, lost_agent=)``, which writes a suite for two agents."""
+
+    def write(threshold: str, *, name: str, duration: str, lost_agent: str = "fail") -> None:
+        text = _SUITE_OF_TWO.format(
+            store=store, duration=duration, lost_agent=lost_agent, python=sys.executable, threshold=threshold
+        )
+        pytester.path.joinpath(f"{name}.sai3.yaml").write_text(text)
+
+    return write
 
 
 @pytest.fixture

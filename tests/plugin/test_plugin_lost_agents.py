@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,29 +12,8 @@ import pytest
 from pytest_sai3bench.fleet.members import Member, Members
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-# One agent on this host, and one that is reached as on another.
-_SUITE = """\
-name: mixed
-target: file://{store}/
-duration: {duration}
-concurrency: 2
-perf_log: {{interval: 100ms}}
-distributed:
-  lost_agent: {lost_agent}
-  agents:
-    - {{address: localhost, id: near}}
-    - {{address: pod, id: far, gateway: "popen//python={python} -I -S"}}
-prepare:
-  ensure_objects:
-    - {{base_uri: data/, count: 20, size_spec: 1KiB}}
-  cleanup: true
-workload:
-  - {{op: get, path: "data/*", weight: 1}}
-thresholds:
-  - get.max < 1 h
-"""
 
 
 def _rows(path: Path, section: str) -> list[dict[str, str]]:
@@ -47,7 +25,10 @@ def _rows(path: Path, section: str) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("lost_agent", ["fail", "continue"])
 def test_the_item_tells_of_the_lost_agent_and_the_next_run_works(
-    pytester: pytest.Pytester, store: Path, monkeypatch: pytest.MonkeyPatch, lost_agent: str
+    pytester: pytest.Pytester,
+    write_suite_of_two: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    lost_agent: str,
 ) -> None:
     take = Members._take
     killed: list[Member] = []
@@ -60,9 +41,8 @@ def test_the_item_tells_of_the_lost_agent_and_the_next_run_works(
             os.kill(member.hello["pid"], signal.SIGKILL)
 
     monkeypatch.setattr(Members, "_take", take_and_kill)
-    for name, duration in (("one", "3s"), ("two", "100ms")):
-        text = _SUITE.format(store=store, duration=duration, lost_agent=lost_agent, python=sys.executable)
-        pytester.path.joinpath(f"{name}.sai3.yaml").write_text(text)
+    for name, duration in (("one", "3s"), ("two", "500ms")):
+        write_suite_of_two("get.max < 1 h", name=name, duration=duration, lost_agent=lost_agent)
     result = pytester.runpytest_inprocess("-v")
     output = result.stdout.str()
     folder = pytester.path / "sai3-results" / "latest" / "one.sai3" / "mixed"

@@ -17,33 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# One agent on this host, and one that is reached as on another.
-_SUITE = """\
-name: mixed
-target: file://{store}/
-duration: {duration}
-concurrency: 2
-perf_log: {{interval: 100ms}}
-distributed:
-  agents:
-    - {{address: localhost, id: near}}
-    - {{address: pod, id: far, gateway: "popen//python={python} -I -S"}}
-prepare:
-  ensure_objects:
-    - {{base_uri: data/, count: 20, size_spec: 1KiB}}
-  cleanup: true
-workload:
-  - {{op: get, path: "data/*", weight: 1}}
-thresholds:
-  - get.max < 1 us
-"""
 # What is promised of agents without a controller.
 _ALONE_S = 15.0
-
-
-def _write(folder: Path, store: Path, name: str, duration: str) -> None:
-    text = _SUITE.format(store=store, duration=duration, python=sys.executable)
-    folder.joinpath(f"{name}.sai3.yaml").write_text(text)
 
 
 def _children() -> set[str]:
@@ -57,11 +32,11 @@ def _children() -> set[str]:
 
 @pytest.mark.parametrize("options", ["-x", "--maxfail=1 -n1"])
 def test_nothing_runs_after_the_last_failure_that_counts(
-    pytester: pytest.Pytester, store: Path, options: str
+    pytester: pytest.Pytester, store: Path, write_suite_of_two: Callable[..., None], options: str
 ) -> None:
     """The item that fails is the one that carries the run out."""
     for name in ("one", "two"):
-        _write(pytester.path, store, name, "200ms")
+        write_suite_of_two("get.max < 1 us", name=name, duration="200ms")
     before = _children()
     result = pytester.runpytest_inprocess("-k", "get.max", *options.split())
 
@@ -75,11 +50,15 @@ def test_nothing_runs_after_the_last_failure_that_counts(
 
 @pytest.mark.parametrize("method", ["signal", "thread"])
 def test_a_timeout_of_pytest_timeout(
-    pytester: pytest.Pytester, store: Path, processes_of: Callable[[Path], list[int]], method: str
+    pytester: pytest.Pytester,
+    store: Path,
+    write_suite_of_two: Callable[..., None],
+    processes_of: Callable[[Path], list[int]],
+    method: str,
 ) -> None:
     """One of its methods raises in the middle of the run, the other ends the process on the spot."""
     pytest.importorskip("pytest_timeout")
-    _write(pytester.path, store, "suite", "1h")
+    write_suite_of_two("get.max < 1 us", name="suite", duration="1h")
     # It is the load that takes too long, however busy the machine is before.
     pytester.makeini("[pytest]\ntimeout_func_only = true")
     command = [sys.executable, "-m", "pytest", "--timeout=1", f"--timeout-method={method}"]
