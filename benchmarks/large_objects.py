@@ -14,16 +14,14 @@ import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nginx import object_name, serve_folder
+from suites import perform, plan_suite
 
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SIZE = 8 << 20
 OBJECTS = 4
@@ -37,7 +35,6 @@ duration: {seconds}s
 workload:
   - {operation}
 """
-_CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 _GET = '{op: get, path: "data/*", weight: 1}'
 _COPIED = f"{_GET}\nread_sink: copy"
 _RANGED = '{op: get, path: "data/*", weight: 1, range: {size: 1MiB}}'
@@ -55,18 +52,7 @@ class Sample(NamedTuple):
 
 
 def measure_ours(port: int, operation: str, seconds: float) -> Sample:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "large.yaml"
-        path.write_text(_SUITE.format(port=port, seconds=seconds, operation=operation))
-        plan = build_plan(load(path, env={}), env={})
-        run = Run(plan, _CREDENTIALS, run_id="benchmark", started_at=time.time())
-        try:
-            run.prepare()
-            run.work()
-        finally:
-            run.clean_up()
-    workload = run.result().workload
-    assert workload is not None
+    workload = perform(plan_suite(_SUITE.format(port=port, seconds=seconds, operation=operation)))
     tally = workload.tally()
     assert not workload.errors, workload.errors
     moved = tally.requests * SIZE / _GIB

@@ -5,8 +5,8 @@
 Each gateway is a host of its own to the controller: a Python with its keeper, and workers started through it. They read
 a small file ``--each`` times per second and worker, so that nearly all the CPU is that of staying in touch. Of every
 worker a tick is expected for each second of the window; one that did not come is missed. ``start`` is the time from
-nothing to the begin of the load, and the CPU time of the controller until then, ``skew`` that between the first and the last worker to begin, ``CPU`` that of the
-controller while the load goes on, of one core.
+nothing to the begin of the load, ``its CPU`` the CPU time of the controller until then, ``skew`` that between the first
+and the last worker to begin, ``CPU`` that of the controller while the load goes on, of one core.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from suites import perform, plan_suite
+
 from pytest_sai3bench.fleet.observer import Observer
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
 
 if TYPE_CHECKING:
     from pytest_sai3bench.agent.messages import TickWire
@@ -79,8 +78,7 @@ def measure(workers: int, gateways: int, seconds: int, each: int) -> Cost:
             f"{{address: host-{number}, gateway: 'popen//python=env HOST={number} {sys.executable}'}}"
             for number in range(gateways)
         )
-        suite = Path(folder) / "many.yaml"
-        suite.write_text(
+        plan = plan_suite(
             _SUITE.format(
                 folder=folder,
                 processes=workers // gateways,
@@ -89,20 +87,11 @@ def measure(workers: int, gateways: int, seconds: int, each: int) -> Cost:
                 agents=agents,
             )
         )
-        plan = build_plan(load(suite, env={}), env={})
         watch = _Watch(plan, seconds)
-        run = Run(plan, None, run_id="benchmark", started_at=time.time(), observers=[watch])
         asked, spent_s = time.monotonic(), time.process_time()
-        try:
-            run.prepare()
-            run.work()
-            result = run.result()
-        finally:
-            run.clean_up()
-    assert result.status == "completed", result.reason
-    assert result.workload is not None
+        workload = perform(plan, observers=[watch])
     # The earliest of all workers is not kept; none begins before the instant.
-    skew_s = max(agent.start_skew_s + agent.clock_error_s for agent in result.workload.agents)
+    skew_s = max(agent.start_skew_s + agent.clock_error_s for agent in workload.agents)
     return Cost(
         watch.began_at - asked,
         watch.spent_s - spent_s,

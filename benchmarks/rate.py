@@ -12,17 +12,13 @@ import argparse
 import os
 import signal
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nginx import serve_objects
-
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
+from suites import perform, plan_suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,27 +35,13 @@ io_rate: {{iops: {rate}, distribution: {distribution}}}
 workload:
   - {{op: get, path: "data/*", weight: 1}}
 """
-_CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 _STALL_S = 2.0
 
 
 def measure(during: Callable[[], None] = lambda: None, **values: object) -> PhaseResult:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "rate.yaml"
-        path.write_text(_SUITE.format(**values))
-        run = Run(
-            build_plan(load(path, env={}), env={}), _CREDENTIALS, run_id="benchmark", started_at=time.time()
-        )
-        beside = threading.Thread(target=during)
-        try:
-            run.prepare()
-            beside.start()
-            run.work()
-        finally:
-            run.clean_up()
-            beside.join()
-    workload = run.result().workload
-    assert workload is not None
+    beside = threading.Thread(target=during)
+    workload = perform(plan_suite(_SUITE.format(**values)), before_load=beside.start)
+    beside.join()
     return workload
 
 

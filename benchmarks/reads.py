@@ -16,13 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
+from suites import perform, plan_suite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,20 +88,10 @@ def write_files(work: Work, folder: Path) -> None:
 
 def measure_ours(work: Work, folder: Path, seconds: float, processes: int) -> Sample:
     """Run a suite that does nothing but read."""
-    path = folder / "reads.yaml"
-    path.write_text(
-        _SUITE.format(
-            scheme=work.scheme, folder=folder, lanes=work.lanes, processes=processes, seconds=seconds
-        )
+    text = _SUITE.format(
+        scheme=work.scheme, folder=folder, lanes=work.lanes, processes=processes, seconds=seconds
     )
-    run = Run(build_plan(load(path, env={}), env={}), None, run_id="benchmark", started_at=time.time())
-    try:
-        run.prepare()
-        run.work()
-    finally:
-        run.clean_up()
-    workload = run.result().workload
-    assert workload is not None
+    workload = perform(plan_suite(text))
     tally = workload.tally()
     assert not tally.errors
     warmup = sum(part.requests for part in workload.warmup.values())

@@ -18,17 +18,12 @@ import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from nginx import object_name, serve_objects
 from peers import OBJECTS, PEERS
-
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
+from suites import perform, plan_suite
 
 _SUITE = """
 target: s3://127.0.0.1:{port}/bench/
@@ -39,7 +34,6 @@ workload:
   - {operation}
 """
 _GET = '{op: get, path: "data/*", weight: 1}'
-_CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 
 
 class Sample(NamedTuple):
@@ -50,19 +44,8 @@ class Sample(NamedTuple):
 
 
 def measure_ours(port: int, lanes: int, seconds: float, operation: str = _GET) -> Sample:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "small_get.yaml"
-        path.write_text(_SUITE.format(port=port, lanes=lanes, seconds=seconds, operation=operation))
-        run = Run(
-            build_plan(load(path, env={}), env={}), _CREDENTIALS, run_id="benchmark", started_at=time.time()
-        )
-        try:
-            run.prepare()
-            run.work()
-        finally:
-            run.clean_up()
-    workload = run.result().workload
-    assert workload is not None
+    text = _SUITE.format(port=port, lanes=lanes, seconds=seconds, operation=operation)
+    workload = perform(plan_suite(text))
     tally = workload.tally()
     warmup = sum(part.requests for part in workload.warmup.values())
     # CPU is that of the whole process over the whole stage, so all of its operations count.

@@ -13,16 +13,11 @@ import asyncio
 import os
 import statistics
 import sys
-import tempfile
 import threading
-import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_sai3bench.fleet.run import Run
-from pytest_sai3bench.plan.build import build_plan
-from pytest_sai3bench.suite.loader import load
+from suites import perform, plan_suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +34,6 @@ warmup: 500ms
 workload:
   - {{op: get, path: "data/*", weight: 1}}
 """
-_CREDENTIALS = {"access_key": "key", "secret_key": "secret", "region": "us-east-1", "token": None}
 _FAST_S, _SLOW_S = 0.02, 0.2
 _KEYS = "".join(f"<Contents><Key>data/prepared-{number:08d}.dat</Key></Contents>" for number in range(256))
 _LISTING = f"<ListBucketResult><IsTruncated>false</IsTruncated>{_KEYS}</ListBucketResult>".encode()
@@ -89,28 +83,15 @@ def serve(endpoints: int) -> Iterator[list[int]]:
 
 
 def measure(strategy: str, ports: list[int], lanes: int, seconds: float) -> Sample:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "strategies.yaml"
-        path.write_text(
-            _SUITE.format(
-                strategy=strategy,
-                # What someone would write who knows the endpoints.
-                weights=[1] + [10] * (len(ports) - 1),
-                endpoints=[f"s3://127.0.0.1:{port}/bench/" for port in ports],
-                lanes=lanes,
-                seconds=seconds,
-            )
-        )
-        run = Run(
-            build_plan(load(path, env={}), env={}), _CREDENTIALS, run_id="benchmark", started_at=time.time()
-        )
-        try:
-            run.prepare()
-            run.work()
-        finally:
-            run.clean_up()
-    workload = run.result().workload
-    assert workload is not None
+    text = _SUITE.format(
+        strategy=strategy,
+        # What someone would write who knows the endpoints.
+        weights=[1] + [10] * (len(ports) - 1),
+        endpoints=[f"s3://127.0.0.1:{port}/bench/" for port in ports],
+        lanes=lanes,
+        seconds=seconds,
+    )
+    workload = perform(plan_suite(text))
     tally = workload.tally()
     slow = workload.tally(endpoint=f"s3://127.0.0.1:{ports[0]}/bench/")
     return Sample(
