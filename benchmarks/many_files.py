@@ -37,7 +37,7 @@ workload:
 
 
 def run(suite: Path, limit_s: float) -> dict[str, tuple[float, int, int]]:
-    """Run a suite; return for each phase its seconds, its operations but for those of the workload, and peak memory in bytes."""
+    """Run a suite; return for each phase its seconds, its operations, and the peak of its memory in bytes."""
     command = [
         sys.executable,
         "-m",

@@ -23,8 +23,8 @@ _NS_PER_S = 1_000_000_000
 class Intervals(Observer):
     """Calls ``take`` with each interval of a run as soon as it is over, and with what it belongs to.
 
-    That is the name of the stage, and its start in seconds since the epoch by this host's clock. Borders are the same instants for
-    all agents, whatever their clocks say.
+    That is the name of the stage, and its start in seconds since the epoch by this host's clock. Borders are the same
+    instants for all agents, whatever their clocks say.
     """
 
     def __init__(self, plan: RunPlan, take: Callable[[str, float, Interval], None]) -> None:

@@ -28,8 +28,9 @@ _EX_SOFTWARE = 70
 def keep(channel: Any) -> None:
     """Receive the agent, and do what the controller asks for, until the end of the conversation.
 
-    ``agent``: put the agent into a file and tell where it is, and what it needs to know of the host; ``begun``: remove that file, all who need it have read it;
-    ``end``: wait until all agents have ended, kill those that do not, and tell. No agent outlives the conversation.
+    ``agent``: put the agent into a file and tell where it is, and what is to be known of the host; ``begun``: remove that
+    file, all who need it have read it; ``end``: wait until all agents have ended, kill those that do not, and tell. No
+    agent outlives the conversation.
     """
     archive = compile_agent(channel.receive())
     path = ""

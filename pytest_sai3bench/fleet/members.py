@@ -52,9 +52,8 @@ class Member:
 
     ``owes`` is the type of the answer it still has to give. ``failure`` is what it answered instead; ``loss`` says why
     it takes no part in the run any more, which is no trouble where the stage ``bears_loss``, and ``has_ended`` that its
-    process, or the way there, is gone. ``ticks`` and
-    ``result`` belong to the stage ``stage``, whose load begins at ``start_s`` of this host's monotonic clock, None before
-    that is ordered. It was ``heard_s`` that something came from it.
+    process, or the way there, is gone. ``ticks`` and ``result`` belong to the stage ``stage``, whose load begins at
+    ``start_s`` of this host's monotonic clock, None before that is ordered. It was ``heard_s`` that something came from it.
     """
 
     plan: WorkerPlan

@@ -201,10 +201,14 @@ class StagePlan:
     """One stage of a worker; ``duration_s``, ``warmup_s`` and ``rate`` apply to the workload, the rest to the others.
 
     The measured window lasts ``duration_s``; the warm-up comes before it. Prepare may ``look`` which objects exist and
-    ``create`` those that do not (all of them when it does not look). It takes the sets one after another, or in turns when ``interleaved``. Cleanup removes what the run made; one that ``adopts`` also objects of the sets that it finds. ``delay_s`` is a rest after prepare, ``fsync`` and
-    ``atomic`` say how it makes files, ``multipart`` how it writes large objects. ``lanes`` are those of this stage, 0 for
-    those of the worker. Of the operations that are not ``apart`` at most so many ``together`` are under way, 0 when only
-    the lanes bound them. Where it ``feeds``, reads choose among the objects of puts that have succeeded, too.
+    ``create`` those that do not (all of them when it does not look). It takes the sets one after another, or in turns
+    when ``interleaved``; ``delay_s`` is a rest after it, ``fsync`` and ``atomic`` say how it makes files, ``multipart``
+    how it writes large objects. Cleanup removes what the run made; one that ``adopts`` also objects of the sets that it
+    finds.
+
+    ``lanes`` are those of this stage, 0 for those of the worker. Of the operations that are not ``apart`` at most so many
+    ``together`` are under way, 0 when only the lanes bound them. Where it ``feeds``, reads choose among the objects of
+    puts that have succeeded, too.
 
     A workload with ``most_ops`` ends after so many operations of this worker. ``command`` is what a custom stage runs,
     once for each agent. ``name`` is that of the suite, empty where the suite has no stages. ``barrier`` says how many
