@@ -168,7 +168,9 @@ def _put_in_words(rule: Rule, phase: PhaseResult, value: Fraction, beside: Compa
 def _find_obstacle(result: RunResult) -> str:
     """Return why nothing in this run can be judged, or nothing."""
     if result.status != "completed":
-        return f"the run {_ENDS[result.status]}: {result.reason}"
+        # The remedy stands in the report of the run itself: every threshold would repeat it.
+        cause, _, _ = result.reason.partition("\n")
+        return f"the run {_ENDS[result.status]}: {cause}"
     lost = (
         [report for report in result.workload.agents if report.outcome == "lost"] if result.workload else []
     )

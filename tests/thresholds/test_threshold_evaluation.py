@@ -277,6 +277,7 @@ def test_a_rate_of_nothing_is_zero() -> None:
     [
         ("interrupted", "Ctrl-C during the workload", "the run was interrupted: Ctrl-C during the workload"),
         ("failed", "agent a gave up", "the run failed: agent a gave up"),
+        ("failed", "agent a gave up\nSwitch it on.", "the run failed: agent a gave up"),
     ],
 )
 def test_a_run_that_did_not_complete(status: RunStatus, reason: str, text: str) -> None:
