@@ -36,7 +36,13 @@ from pytest_sai3bench.thresholds.rules import (
     Window,
     Within,
 )
-from pytest_sai3bench.thresholds.suggestions import complete, enumerate_words, suggest_metric, suggest_scope
+from pytest_sai3bench.thresholds.suggestions import (
+    complete,
+    enumerate_words,
+    suggest,
+    suggest_metric,
+    suggest_scope,
+)
 from pytest_sai3bench.thresholds.vocabulary import (
     AGENTS,
     BASED,
@@ -57,8 +63,9 @@ if TYPE_CHECKING:
     from pytest_sai3bench.thresholds.scanner import Segment
 
 _OPERATOR = re.compile(r"[<>=!]+")
-_OF_REFERENCE = re.compile(r"[0-9][0-9.,_ ]*%\s+of\s+(?:median|baseline)(?!\w)")
+_SHARE_OF = re.compile(r"[0-9][0-9.,_ ]*%\s+of(?!\w)")
 _BASELINE_NAME = re.compile(r"\(\s*([A-Za-z0-9_.-]*)\s*\)")
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _AT = re.compile(r"@\s*\w*")
 _LENGTH = re.compile(r"\(")
 _END = re.compile(r"\)")
@@ -66,6 +73,7 @@ _END = re.compile(r"\)")
 _MEANT_OPERATOR = {"=": "==", "=<": "<=", "=>": ">=", "===": "=="}
 _WHOLE = Amount(Decimal(100), "%")
 _WINDOWS = "write @each(10s), @last(60s) or @steady"
+_REFERENCES = "median or baseline"
 _COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
 
 
@@ -215,15 +223,17 @@ class _Parser(Amounts):
                 f"== asks for exact equality, which fits counts only: {_COMPARISONS.replace(' ==', '')}",
                 column,
             )
-        if found in OPERATORS and _OF_REFERENCE.match(self.text, self.position):
+        if found in OPERATORS and _SHARE_OF.match(self.text, self.position):
             column_of_share = self.column
             share = self.amount("percent", "")
             self.take_word("of")
-            if found == "==":
-                word = "median" if self.rest.startswith("median") else "baseline"
-                raise self.error(f"a share of the {word} is hardly ever exact: write <, <=, > or >=", column)
             reference = self.reference(Limit(found, share), metric, part, subject, column_of_share)
-            assert reference
+            if reference is None:
+                raise self.error(f"'of' is followed by {_REFERENCES}: write {share} of baseline")
+            if found == "==":
+                raise self.error(
+                    f"a share of the {reference.reference} is hardly ever exact: write <, <=, > or >=", column
+                )
             return reference
         if found in OPERATORS:
             return Limit(found, self.amount(metric.kind, f"{metric.name} {metric.example}"))
@@ -243,6 +253,12 @@ class _Parser(Amounts):
             self.check_median(metric, part, subject, column)
             return OfMedian(share)
         if not self.take_word("baseline"):
+            word_column = self.column
+            if word := self.take(_WORD):
+                expected = f"an amount, {_REFERENCES}" if isinstance(share, Within) else _REFERENCES
+                meant = suggest(word, ("median", "baseline"))
+                found = f"not '{word}'; {meant}" if meant else f"not '{word}'"
+                raise self.error(f"'of' is followed by {expected}, {found}", word_column)
             return None
         if not metric.has_baseline:
             raise self.error(f"{metric.name} is not compared with a baseline: write a fixed limit", column)

@@ -255,6 +255,26 @@ def test_a_rate_is_one_of_all_operations(text: str, message: str) -> None:
         ),
         ("errors <= 150% of baseline", "col 11: errors is not compared with a baseline: write a fixed limit"),
         (
+            "get.throughput >= 95% of baselin",
+            "col 26: 'of' is followed by median or baseline, not 'baselin'; did you mean 'baseline'?",
+        ),
+        (
+            "get.p99 within 5% of medain @last(60s)",
+            "col 22: 'of' is followed by an amount, median or baseline, not 'medain'; did you mean 'median'?",
+        ),
+        (
+            "error_rate <= 150% of yesterday",
+            "col 23: 'of' is followed by median or baseline, not 'yesterday'",
+        ),
+        (
+            "get.throughput >= 95% of",
+            "col 25: 'of' is followed by median or baseline: write 95% of baseline",
+        ),
+        (
+            "get.throughput >= 95% of 500 MiB/s",
+            "col 26: 'of' is followed by median or baseline: write 95% of baseline",
+        ),
+        (
             "get.p99 < baseline",
             "col 11: 'baseline' does not say how much of it: write for example 85% of baseline",
         ),
