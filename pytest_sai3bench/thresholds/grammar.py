@@ -32,6 +32,7 @@ from pytest_sai3bench.thresholds.rules import (
     OfMedian,
     Part,
     Rule,
+    RuleError,
     Source,
     Window,
     Within,
@@ -104,7 +105,9 @@ class _Parser(Amounts):
             raise self.error(f"'{before[0]}' does not belong here: write {meant}", before[0].column)
         scope = self.scope(scope_at, part, metric)
         self.check_home(metric, scope, part, (scope_at or basis_at or last).column)
-        comparison = self.comparison(metric, part, ".".join(map(str, segments)))
+        subject = ".".join(map(str, segments))
+        self.refuse_window(metric, subject)
+        comparison = self.comparison(metric, part, subject)
         self.refuse_reference()
         window_column = self.column
         window = self.window(metric, comparison)
@@ -272,7 +275,21 @@ class _Parser(Amounts):
             )
         return OfBaseline(share, name[1])
 
-    def window(self, metric: Metric, comparison: Comparison) -> Window | None:
+    def refuse_window(self, metric: Metric, subject: str) -> None:
+        """Raise `RuleError` when a window comes next, ahead of the comparison."""
+        start = self.position
+        if not self.window(metric):
+            return
+        window = self.text[start : self.position].rstrip()
+        comparison, abort, after = self.rest.partition("abort ")
+        meant = f"{subject} {comparison.strip()} {window} {abort}{after}".rstrip()
+        try:
+            parse(meant)
+        except RuleError:
+            meant = f"{subject} {metric.example} {window}"
+        raise self.error(f"a window stands at the end, behind the comparison: write {meant}", start + 1)
+
+    def window(self, metric: Metric, comparison: Comparison | None = None) -> Window | None:
         column = self.column
         found = self.take(_AT)
         if not found:

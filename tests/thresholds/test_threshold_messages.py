@@ -207,6 +207,20 @@ def test_a_rate_is_one_of_all_operations(text: str, message: str) -> None:
     [
         ("get.p99 < 20 ms @every(10s)", f"col 17: '@every' is not a window; {WINDOWS}"),
         ("get.p99 < 20 ms @", f"col 17: '@' is not a window; {WINDOWS}"),
+        (
+            "get.p99@each(10s) < 5 ms",
+            "col 8: a window stands at the end, behind the comparison: write get.p99 < 5 ms @each(10s)",
+        ),
+        (
+            "errors @last(60s) == 0 abort after 10s",
+            "col 8: a window stands at the end, behind the comparison: write errors == 0 @last(60s) abort after 10s",
+        ),
+        (
+            "get.ops @each(10s) >= 95% of baseline",
+            "col 9: a window stands at the end, behind the comparison: write get.ops >= 1000 ops/s @each(10s)",
+        ),
+        ("get.p99@every(10s) < 5 ms", f"col 8: '@every' is not a window; {WINDOWS}"),
+        ("agents.cpu@each(10s) < 80%", "col 11: cpu is known of the whole run only: remove '@each'"),
         ("get.p99 < 20 ms @each", "col 22: how long is missing after '@each': write @each(10s)"),
         ("get.p99 < 20 ms @last(", "col 23: the limit is missing: write for example @last(10s)"),
         ("get.p99 < 20 ms @last(60)", "col 23: a time needs a unit: write 60 ms or 60 s"),
