@@ -73,7 +73,7 @@ _END = re.compile(r"\)")
 
 _MEANT_OPERATOR = {"=": "==", "=<": "<=", "=>": ">=", "===": "=="}
 _WHOLE = Amount(Decimal(100), "%")
-_WINDOWS = "write @each(10s), @last(60s) or @steady"
+_WINDOWS = "write @each(10s) or @last(60s)"
 _REFERENCES = "median or baseline"
 _COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
 

@@ -18,7 +18,7 @@ SCOPES = (
     "endpoint[...], agent[...]"
 )
 _EACH = "write each(endpoint).get.p99 or each(agent).get.p99"
-WINDOWS = "write @each(10s), @last(60s) or @steady"
+WINDOWS = "write @each(10s) or @last(60s)"
 COMPARISONS = "write < <= > >= ==, between A and B, or within X% of V"
 
 
